@@ -76,6 +76,9 @@ type Report struct {
 	Advice string `json:"advice,omitempty"`
 	// StaleBaseline holds a line for each entry of the baseline that is stale or expired.
 	StaleBaseline []string `json:"stale_baseline,omitempty"`
+	// Criteria are what Conclude was given, so that saved reports can be
+	// concluded again (merge).
+	Criteria Criteria `json:"criteria"`
 }
 
 // Suite identifies the suite.
@@ -115,7 +118,10 @@ type Requirement struct {
 	Observed   string                        `json:"observed"`
 	Known      bool                          `json:"known"` // failed, and the baseline says so
 	Transports map[targets.Transport]Verdict `json:"transports"`
-	Cases      []string                      `json:"cases"`
+	// Reasons are those of each transport, where there is one; Reason is that
+	// of the transport that decides.
+	Reasons map[targets.Transport]string `json:"reasons,omitempty"`
+	Cases   []string                     `json:"cases"`
 }
 
 // A Case is one scenario on one transport: it judges one requirement, and the
