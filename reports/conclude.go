@@ -138,12 +138,12 @@ func (l *ledger) conclude(q features.Requirement, level string) Requirement {
 	out.Reasons = map[targets.Transport]string{}
 	for _, t := range targets.Transports() {
 		s := l.entries[q.ID][t]
-		if s == nil && !q.On(string(t)) {
+		if s == nil && (!q.On(string(t)) || l.unjudged(t)) {
 			continue
 		}
 		verdict, reason := seen(s)
 		if q.Counts() {
-			verdict, reason = l.judge(q, t, s)
+			verdict, reason = l.judge(q.ID, s)
 		}
 		out.Transports[t] = verdict
 		if reason != "" {
@@ -151,6 +151,9 @@ func (l *ledger) conclude(q features.Requirement, level string) Requirement {
 		}
 	}
 	out.Verdict, out.Reason = worst(out.Transports, out.Reasons)
+	if len(out.Transports) == 0 {
+		out.Reason = "the target is not judged over " + strings.Join(q.Transports, " or ")
+	}
 	if !q.Counts() && slices.Contains(verdictsOf(out.Transports), Passed) {
 		out.Verdict, out.Reason = Passed, ""
 	}
@@ -168,21 +171,20 @@ func seen(s *sighting) (Verdict, string) {
 }
 
 // judge is the verdict of a requirement that can fail, on one transport.
-func (l *ledger) judge(q features.Requirement, t targets.Transport, s *sighting) (Verdict, string) {
+func (l *ledger) judge(id string, s *sighting) (Verdict, string) {
 	if s != nil {
-		if v, reason := s.judge(q.ID); v != "" {
+		if v, reason := s.judge(id); v != "" {
 			return v, reason
 		}
 	}
-	switch {
-	case l.idle != "":
+	if l.idle != "" {
 		return Inconclusive, l.idle
-	case len(l.judged) > 0 && !l.judged[t]:
-		return Inapplicable, "the target is not judged over " + transportName(t)
-	default:
-		return Untested, reasonNoScenario
 	}
+	return Untested, reasonNoScenario
 }
+
+// unjudged tells whether the target is judged, but not over this transport.
+func (l *ledger) unjudged(t targets.Transport) bool { return len(l.judged) > 0 && !l.judged[t] }
 
 // judge weighs the cases: failed, passed, then what was not judged. "" where
 // no case tells anything.

@@ -207,6 +207,10 @@ func (t *textReport) open() {
 				headed = true
 			}
 			t.printf("  %s: %s%s\n", t.verdict(v), excerpt(line(group.reason), 400), keyToAdd(group.needs))
+			if v == Deselected {
+				t.printf("    %s\n", some(group.ids))
+				continue
+			}
 			t.printf("    %s\n", strings.Join(group.ids, "\n    "))
 		}
 	}
