@@ -1,0 +1,84 @@
+package reference
+
+import (
+	"context"
+	"strings"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+)
+
+// An access decides who may call. Nil admits everybody.
+type access map[string]Caller
+
+// identify returns who sent an Authorization header or metadata value.
+func (a access) identify(authorization string) Caller {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return Nobody
+	}
+	return a[strings.TrimSpace(token)]
+}
+
+// check refuses the caller of ctx unless it is the owner. The answer does not
+// depend on the request, so that it tells nothing of what exists (AIP-211).
+func (a access) check(ctx context.Context) error {
+	if a == nil {
+		return nil
+	}
+	switch CallOf(ctx).Caller {
+	case Owner:
+		return nil
+	case Nobody:
+		return refuse(codes.Unauthenticated, "CREDENTIALS_MISSING", "the request has no valid credentials")
+	}
+	return refuse(codes.PermissionDenied, "PERMISSION_DENIED", "the caller may not use operations here, or they do not exist")
+}
+
+// A guard is a Service that asks for permission before anything else.
+type guard struct {
+	access access
+	next   Service
+}
+
+func (g guard) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	if err := g.access.check(ctx); err != nil {
+		return nil, err
+	}
+	return g.next.Get(ctx, r)
+}
+
+func (g guard) List(ctx context.Context, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+	if err := g.access.check(ctx); err != nil {
+		return nil, err
+	}
+	return g.next.List(ctx, r)
+}
+
+func (g guard) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	if err := g.access.check(ctx); err != nil {
+		return err
+	}
+	return g.next.Cancel(ctx, r)
+}
+
+func (g guard) Delete(ctx context.Context, r *longrunningpb.DeleteOperationRequest) error {
+	if err := g.access.check(ctx); err != nil {
+		return err
+	}
+	return g.next.Delete(ctx, r)
+}
+
+func (g guard) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	if err := g.access.check(ctx); err != nil {
+		return nil, err
+	}
+	return g.next.Wait(ctx, r)
+}
+
+func (g guard) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if err := g.access.check(ctx); err != nil {
+		return nil, err
+	}
+	return g.next.Start(ctx, r)
+}

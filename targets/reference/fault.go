@@ -1,0 +1,49 @@
+package reference
+
+import (
+	"net/http"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// A Fault is how a server differs from the honest one. Each hook is called
+// once per server, so that what it keeps belongs to that server; nil hooks
+// change nothing.
+type Fault struct {
+	// Options changes what the honest server may be configured to do.
+	Options func(o *Options)
+	// Service decorates what both transports serve.
+	Service func(next Service) Service
+	// REST decorates the REST side.
+	REST func(next http.Handler) http.Handler
+	// Wire decorates the gRPC side below protobuf: next serves gRPC over
+	// HTTP/2, and a decorator may change every byte, header and trailer.
+	Wire func(next http.Handler) http.Handler
+	// Target changes how the server is described to the suite.
+	Target func(t *targets.Target)
+}
+
+// A Mutant is a server with one fault, by which the suite is judged: it must
+// find exactly the requirements that the mutant breaks.
+type Mutant struct {
+	Name string
+	Doc  string // what the server does, and who does so
+	// Breaks are the requirements that fail, on every transport to which they
+	// apply. BreaksOn replaces them on one transport.
+	Breaks   []string
+	BreaksOn map[targets.Transport][]string
+	Fault
+}
+
+// A Variant is a server that is unusual but legal: nothing fails.
+type Variant struct {
+	Name string
+	Doc  string
+	Fault
+}
+
+// NewMutant returns a server with the fault.
+func NewMutant(o Options, m Mutant) (*Server, error) { return newServer(o, m.Fault) }
+
+// NewVariant returns a server that behaves as the variant does.
+func NewVariant(o Options, v Variant) (*Server, error) { return newServer(o, v.Fault) }
