@@ -33,6 +33,7 @@ type Redactor struct {
 	known    map[string]bool
 	headers  map[string]bool // canonical names, besides the well-known ones
 	replacer *strings.Replacer
+	forms    []string // what the replacer searches for, the longest first
 }
 
 // NewRedactor returns a Redactor that knows the given secrets.
@@ -71,7 +72,8 @@ func (r *Redactor) Add(secret string) {
 		return forms[i] < forms[j]
 	})
 	var pairs []string
-	for _, f := range slices.Compact(forms) {
+	r.forms = slices.Compact(forms)
+	for _, f := range r.forms {
 		pairs = append(pairs, f, Redacted)
 	}
 	r.replacer = strings.NewReplacer(pairs...)
@@ -173,6 +175,28 @@ func (r *Redactor) String(s string) string {
 		}
 	}
 	return s
+}
+
+// cutString is String for a text that was cut off at its end, where the
+// beginning of a secret may be left.
+func (r *Redactor) cutString(s string) string {
+	if r != nil {
+		r.mu.RLock()
+		forms := r.forms
+		r.mu.RUnlock()
+		longest := 0
+		for _, f := range forms {
+			for n := min(len(f)-1, len(s)); n >= shortestSecret && n > longest; n-- {
+				if strings.HasSuffix(s, f[:n]) {
+					longest = n
+				}
+			}
+		}
+		if longest > 0 {
+			s = s[:len(s)-longest] + Redacted
+		}
+	}
+	return r.String(s)
 }
 
 // encodings returns the forms in which a secret may stand in a URL, a JSON

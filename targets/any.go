@@ -1,0 +1,97 @@
+package targets
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"sort"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Bounds of what SameAny looks into; beyond them bytes are compared as they are.
+const (
+	maxAny      = 4 << 20 // bytes
+	maxAnyDepth = 32      // messages inside one another
+)
+
+// SameAny tells whether two google.protobuf.Any values are equal: same type
+// URL and same canonical wire form, in which the fields stand by number, the
+// entries of one field form a multiset, and a field whose bytes parse as a
+// message is compared in the same way. Honest servers re-pack maps in any
+// order, so the order of bytes says nothing.
+func SameAny(aType string, a []byte, bType string, b []byte) bool {
+	if aType != bType {
+		return false
+	}
+	if bytes.Equal(a, b) {
+		return true
+	}
+	if len(a) > maxAny || len(b) > maxAny {
+		return false
+	}
+	da, okA := wireDigest(a, maxAnyDepth)
+	db, okB := wireDigest(b, maxAnyDepth)
+	return okA && okB && da == db
+}
+
+// wireDigest hashes the canonical form of a message, down to depth; ok is
+// false where the bytes do not parse as one. A digest instead of the form
+// itself keeps the memory for nested messages linear in the input.
+func wireDigest(data []byte, depth int) (digest [sha256.Size]byte, ok bool) {
+	type entry struct {
+		number protowire.Number
+		form   []byte
+	}
+	var entries []entry
+	for len(data) > 0 {
+		number, kind, n := protowire.ConsumeTag(data)
+		if n < 0 {
+			return digest, false
+		}
+		size := protowire.ConsumeFieldValue(number, kind, data[n:])
+		if size < 0 {
+			return digest, false
+		}
+		entries = append(entries, entry{number, fieldForm(number, kind, data[n:n+size], depth)})
+		data = data[n+size:]
+	}
+	sort.Slice(entries, func(i, j int) bool {
+		if entries[i].number != entries[j].number {
+			return entries[i].number < entries[j].number
+		}
+		return bytes.Compare(entries[i].form, entries[j].form) < 0
+	})
+	h := sha256.New()
+	var head [16]byte
+	for _, e := range entries {
+		binary.BigEndian.PutUint64(head[:8], uint64(e.number))
+		binary.BigEndian.PutUint64(head[8:], uint64(len(e.form)))
+		h.Write(head[:])
+		h.Write(e.form)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), true
+}
+
+// fieldForm is the canonical form of one field's value: its wire type, and
+// the number, the bytes, or the digest of the message that it holds.
+func fieldForm(number protowire.Number, kind protowire.Type, value []byte, depth int) []byte {
+	inner := value
+	switch kind {
+	case protowire.VarintType:
+		v, _ := protowire.ConsumeVarint(value)
+		return protowire.AppendVarint([]byte{byte(kind)}, v) // the shortest encoding of the number
+	case protowire.BytesType:
+		inner, _ = protowire.ConsumeBytes(value)
+	case protowire.StartGroupType:
+		inner, _ = protowire.ConsumeGroup(number, value)
+	default:
+		return append([]byte{byte(kind)}, value...)
+	}
+	if depth > 0 {
+		if d, ok := wireDigest(inner, depth-1); ok {
+			return append([]byte{byte(kind), 'm'}, d[:]...)
+		}
+	}
+	return append([]byte{byte(kind), 'b'}, inner...)
+}

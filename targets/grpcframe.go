@@ -1,0 +1,195 @@
+package targets
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+)
+
+const (
+	frameHeader  = 5 // bytes: a flag and the length of the message
+	keptMessages = 2 // of an answer; unary methods have one
+	// discardFactor times the bound of a body is what is read of an answer in
+	// all, to see how many messages there are and what the trailers say.
+	discardFactor = 4
+)
+
+// A grpcAnswer is what stood in the DATA frames of an answer.
+type grpcAnswer struct {
+	messages  int
+	payloads  [][]byte // the first two, compression undone
+	plain     []byte   // the body of an answer that is no gRPC
+	truncated bool
+	problem   error // why the messages are not what gRPC defines; nil where they are
+}
+
+// readAnswer reads the messages of an answer up to its trailers. The error is
+// that of a stream that broke.
+func readAnswer(resp *http.Response, limit int64) (grpcAnswer, error) {
+	var a grpcAnswer
+	kind := resp.Header.Get("Content-Type")
+	if !isGRPC(kind) {
+		data, truncated, err := readBounded(resp.Body, limit)
+		a.truncated = truncated
+		if len(data) > 0 {
+			a.plain = data
+			a.problem = fmt.Errorf("answer of content type %q is no gRPC", kind)
+		}
+		return a, err
+	}
+	left := discardFactor * limit
+	for {
+		n, err := a.next(resp.Body, resp.Header.Get("Grpc-Encoding"), limit, left)
+		if errors.Is(err, io.EOF) {
+			return a, nil
+		}
+		if err != nil {
+			return a, err
+		}
+		if left -= n; left <= 0 || a.cutShort() {
+			a.truncated = a.truncated || left <= 0
+			return a, nil
+		}
+	}
+}
+
+// isGRPC tells whether a content type is that of gRPC over HTTP/2:
+// application/grpc, with a suffix or parameter or without.
+func isGRPC(contentType string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(contentType), "application/grpc")
+	return ok && (rest == "" || strings.IndexByte("+; ", rest[0]) >= 0)
+}
+
+var errCutShort = errors.New("stream ended inside a message")
+
+// cutShort tells whether the stream ended inside a message.
+func (a *grpcAnswer) cutShort() bool { return errors.Is(a.problem, errCutShort) }
+
+// next reads one message, of which it keeps at most limit bytes and reads at
+// most left, and returns how much it read. io.EOF is the end of the stream.
+func (a *grpcAnswer) next(r io.Reader, encoding string, limit, left int64) (int64, error) {
+	var head [frameHeader]byte
+	if n, err := io.ReadFull(r, head[:]); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) && endedCleanly(r) {
+			a.problem = fmt.Errorf("%w: %d bytes instead of a frame header", errCutShort, n)
+			return int64(n), nil
+		}
+		return int64(n), err
+	}
+	length := int64(binary.BigEndian.Uint32(head[1:]))
+	a.messages++
+	var payload []byte
+	var got int64
+	var err error
+	if len(a.payloads) < keptMessages {
+		payload, err = io.ReadAll(io.LimitReader(r, min(length, limit)))
+		got = int64(len(payload))
+	}
+	if err == nil && got < min(length, left) {
+		var more int64
+		more, err = io.CopyN(io.Discard, r, min(length, left)-got)
+		if got += more; errors.Is(err, io.EOF) {
+			a.problem = fmt.Errorf("%w: %d of %d bytes", errCutShort, got, length)
+			err = nil
+		}
+	}
+	if err != nil {
+		return got, err
+	}
+	if len(a.payloads) < keptMessages {
+		a.keep(payload, head[0], encoding, length, limit)
+	}
+	return frameHeader + got, nil
+}
+
+// endedCleanly tells whether a stream that ended inside a frame header was
+// ended by the server rather than broken.
+func endedCleanly(r io.Reader) bool {
+	_, err := r.Read(make([]byte, 1))
+	return errors.Is(err, io.EOF)
+}
+
+// keep takes over the payload of a message and undoes its compression.
+func (a *grpcAnswer) keep(payload []byte, flag byte, encoding string, length, limit int64) {
+	cut := length > limit
+	a.truncated = a.truncated || cut
+	var problem error
+	switch {
+	case flag == 1 && strings.EqualFold(encoding, "gzip"):
+		plain, truncated, err := gunzip(payload, cut, limit)
+		a.truncated = a.truncated || truncated
+		if problem = err; err == nil {
+			payload = plain
+		}
+	case flag == 1:
+		problem = fmt.Errorf("message is compressed, with grpc-encoding %q", encoding)
+	case flag != 0:
+		problem = fmt.Errorf("message has flag %#02x, want 0 or 1", flag)
+	}
+	a.payloads = append(a.payloads, payload)
+	if a.problem == nil && problem == nil && a.truncated {
+		problem = fmt.Errorf("message is longer than %d bytes", limit)
+	}
+	if a.problem == nil {
+		a.problem = problem
+	}
+}
+
+// status reads the status from the trailers, or from the header of an answer
+// that has no messages and no trailers (trailers-only).
+func (a *grpcAnswer) status(x *Exchange, resp *http.Response) {
+	from := resp.Trailer
+	if !sent(from) && a.messages == 0 && a.plain == nil && a.problem == nil {
+		from = resp.Header
+	}
+	x.Code = codes.Unknown // without meaning where there is no status
+	text := from.Get("Grpc-Status")
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		x.GRPC.HasStatus, x.Code = true, codes.Code(n)
+	}
+	x.GRPC.StatusDetail = percentDecode(from.Get("Grpc-Message"))
+	if values := from.Values("Grpc-Status-Details-Bin"); len(values) > 0 {
+		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(values[0], "="))
+		if err == nil {
+			x.GRPC.DetailsBin = append([]byte{}, raw...)
+		}
+	}
+}
+
+// sent tells whether any trailer arrived: those that were only announced stand
+// in the map without values.
+func sent(trailer http.Header) bool {
+	for _, values := range trailer {
+		if len(values) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// percentDecode undoes the percent-encoding of grpc-message; what is not well
+// encoded stays as it is, as gRPC demands.
+func percentDecode(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
