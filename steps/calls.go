@@ -1,0 +1,486 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+// Polling starts at once and slows down, to a share of the observation window.
+const (
+	firstPause  = time.Millisecond
+	pauseGrowth = 1.6
+	longestPoll = 250 * time.Millisecond
+)
+
+// transientTries is how often a call that may be repeated is made in all.
+const transientTries = 3
+
+func getRequest(name string) *longrunningpb.GetOperationRequest {
+	return &longrunningpb.GetOperationRequest{Name: name}
+}
+
+func cancelRequest(name string) *longrunningpb.CancelOperationRequest {
+	return &longrunningpb.CancelOperationRequest{Name: name}
+}
+
+func deleteRequest(name string) *longrunningpb.DeleteOperationRequest {
+	return &longrunningpb.DeleteOperationRequest{Name: name}
+}
+
+func waitRequest(name string, timeout time.Duration) *longrunningpb.WaitOperationRequest {
+	return &longrunningpb.WaitOperationRequest{Name: name, Timeout: durationpb.New(timeout)}
+}
+
+// transient tells whether an answer says nothing about the server's contract:
+// 503, 504, 429; UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (semantics
+// of google/rpc/code.proto).
+func transient(ex targets.Exchange) bool {
+	if !ex.Answered() || ex.Accepted() {
+		return false
+	}
+	if ex.Transport == targets.REST {
+		return ex.HTTP == 429 || ex.HTTP == 503 || ex.HTTP == 504
+	}
+	if ex.GRPC != nil && !ex.GRPC.HasStatus {
+		return ex.HTTP == 429 || ex.HTTP == 502 || ex.HTTP == 503 || ex.HTTP == 504
+	}
+	return ex.Code == codes.Unavailable || ex.Code == codes.DeadlineExceeded || ex.Code == codes.ResourceExhausted
+}
+
+// serverFault tells whether an answer is a fault of the server: HTTP 500 or
+// 502; INTERNAL, UNKNOWN, DATA_LOSS. 501 is UNIMPLEMENTED, and no fault.
+func serverFault(ex targets.Exchange) bool {
+	if !ex.Answered() || ex.Accepted() {
+		return false
+	}
+	if ex.Transport == targets.REST {
+		return ex.HTTP == 500 || ex.HTTP == 502
+	}
+	return ex.GRPC != nil && ex.GRPC.HasStatus && (ex.Code == codes.Internal || ex.Code == codes.Unknown || ex.Code == codes.DataLoss)
+}
+
+// unimplemented tells whether an answer says that the method is not offered:
+// UNIMPLEMENTED, and over REST any 501.
+func unimplemented(ex targets.Exchange) bool {
+	if !ex.Answered() {
+		return false
+	}
+	if ex.Transport == targets.REST {
+		return ex.HTTP == 501
+	}
+	return ex.GRPC != nil && (ex.GRPC.HasStatus && ex.Code == codes.Unimplemented || !ex.GRPC.HasStatus && ex.HTTP == 404)
+}
+
+// notFound tells whether an answer is NOT_FOUND.
+func notFound(ex targets.Exchange) bool {
+	if !ex.Answered() || ex.Accepted() {
+		return false
+	}
+	if ex.Transport == targets.REST {
+		return ex.HTTP == 404
+	}
+	return ex.GRPC != nil && ex.GRPC.HasStatus && ex.Code == codes.NotFound
+}
+
+// A look is one Get of an operation, answered.
+type look struct {
+	call
+	snapshot
+	found   bool // answered with success
+	garbled bool // found, but the answer is no operation
+}
+
+// get looks at an operation once. A transient answer is repeated, three tries
+// in all. The error is a ruling: nothing can be told without an answer.
+func (w *world) get(ctx context.Context, op *operation) (look, error) {
+	return w.getOn(ctx, op, 0)
+}
+
+// getOn is get over a connection of its own; calls with different numbers
+// share none.
+func (w *world) getOn(ctx context.Context, op *operation, connection int) (look, error) {
+	for try := 1; ; try++ {
+		var c call
+		if connection == 0 {
+			c = w.call(ctx, targets.Get, getRequest(op.name), "")
+		} else {
+			c = w.raw(ctx, targets.RawRequest{Method: targets.Get, Message: getRequest(op.name), Connection: connection}, "")
+		}
+		if c.err != nil {
+			if ctx.Err() != nil {
+				return look{call: c}, stopped(ctx)
+			}
+			return look{call: c}, inconclusive("Get brought no answer: %v", c.err)
+		}
+		if transient(c.Exchange) {
+			if try < transientTries && sleep(ctx, time.Duration(try*try)*20*time.Millisecond) {
+				continue
+			}
+			return look{call: c}, inconclusive("Get answered %s, %d times", c.Status(), try)
+		}
+		return w.sight(op, c), nil
+	}
+}
+
+// sight reads the answer of a Get and keeps what it shows of the operation.
+func (w *world) sight(op *operation, c call) look {
+	l := look{call: c, found: c.Accepted()}
+	w.checkError(c)
+	if !l.found {
+		return l
+	}
+	doc, ok := c.Doc.(map[string]any)
+	if !ok || c.DocErr != nil || envelope(doc) {
+		l.garbled = true
+		return l
+	}
+	l.snapshot = readOperation(c.Exchange, c.index, doc)
+	w.checkOperation(op, l.snapshot)
+	return l
+}
+
+// envelope tells whether a JSON object is an error in the form of AIP-193, and
+// not an operation that has an error.
+func envelope(doc map[string]any) bool {
+	e, ok := doc["error"].(map[string]any)
+	if !ok {
+		return false
+	}
+	_, status := e["status"].(string)
+	code, _ := readInt(e["code"])
+	_, name := doc["name"]
+	_, done := doc["done"]
+	return !name && !done && (status || code >= 400)
+}
+
+// mustFind is get for a place in a scenario where the operation must be there
+// before anything can be judged.
+func (w *world) mustFind(ctx context.Context, op *operation) (look, error) {
+	l, err := w.get(ctx, op)
+	if err != nil {
+		return l, err
+	}
+	if !l.found {
+		return l, inconclusive("Get of the operation just started answered %s", l.Status())
+	}
+	if l.garbled {
+		return l, inconclusive("Get answered with something that is no operation")
+	}
+	return l, nil
+}
+
+// startInProgress starts an operation and sees it in progress.
+func (w *world) startInProgress(ctx context.Context, role targets.Role) (*operation, error) {
+	op, err := w.start(ctx, role, "")
+	if err != nil {
+		return nil, err
+	}
+	return op, w.inProgress(ctx, op)
+}
+
+// inProgress sees an operation in progress, or rules that its role does not
+// behave as declared.
+func (w *world) inProgress(ctx context.Context, op *operation) error {
+	l, err := w.mustFind(ctx, op)
+	if err != nil {
+		return err
+	}
+	if l.done {
+		return w.tooSoon(op)
+	}
+	return nil
+}
+
+func (w *world) tooSoon(op *operation) error {
+	return inconclusive("%s ends too soon: the operation was done when the scenario needed it in progress", op.role)
+}
+
+// poll looks at an operation until visit says that it is enough, or the time
+// is over; late tells the latter. Polls go out towards a deadline, the last
+// one at it.
+func (w *world) poll(ctx context.Context, op *operation, d time.Duration, visit func(look) (enough bool, err error)) (late bool, err error) {
+	deadline := time.Now().Add(d)
+	pause := firstPause
+	longest := min(longestPoll, max(d/8, 2*time.Millisecond))
+	for {
+		last := !time.Now().Before(deadline)
+		l, err := w.get(ctx, op)
+		if err != nil {
+			return false, err
+		}
+		enough, err := visit(l)
+		if enough || err != nil {
+			return false, err
+		}
+		if last {
+			return true, nil
+		}
+		if !sleep(ctx, min(pause, max(time.Until(deadline), 0))) {
+			return false, stopped(ctx)
+		}
+		pause = min(time.Duration(float64(pause)*pauseGrowth), longest)
+	}
+}
+
+// An ending is what became of an operation whose cancel was accepted.
+type ending int
+
+const (
+	endedCancelled   ending = iota // done, error code 1
+	endedOtherwise                 // done, with a response or a valid code from 2 to 16
+	endedWrongly                   // done with neither result, with both, or with a code that is none
+	endedInName                    // error code 1, but done stays false
+	endedNever                     // not done within settle
+	endedVanished                  // Get says NOT_FOUND
+	endedUnreadable                // Get fails otherwise, or its answer is no operation
+	endedKnownEffect               // not awaited: three cancels have shown to be ineffective
+)
+
+// A settled operation is what settle saw.
+type settled struct {
+	look // the last one
+	end  ending
+	gap  *look // a Get that did not find the operation, before one that did
+}
+
+// settle polls an operation from its accepted cancel to its end. What looks
+// like an end that the operation may yet leave (not found, unreadable, an
+// error before done) must last for the observation window.
+func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
+	fx := w.run.effects[w.plan.transport]
+	out := settled{end: endedNever}
+	limit := w.settleFor()
+	if !op.accepted.IsZero() {
+		limit = max(limit-time.Since(op.accepted), 0)
+	}
+	var doubt ending
+	var since time.Time
+	var odd *look
+	late, err := w.poll(ctx, op, limit, func(l look) (bool, error) {
+		out.look = l
+		end, final := classify(l)
+		if odd != nil && l.found && !l.garbled {
+			out.gap, odd = odd, nil
+		}
+		if final {
+			out.end = end
+			return true, nil
+		}
+		if end == endedNever {
+			since = time.Time{}
+			if w.plan.requirement.ID != "cancel.effect.best-effort" && fx.known(op.role) != "" {
+				out.end = endedKnownEffect
+				return true, nil
+			}
+			return false, nil
+		}
+		if end == endedVanished || end == endedUnreadable {
+			odd = &l
+		}
+		if since.IsZero() || end != doubt {
+			doubt, since = end, time.Now()
+		}
+		if time.Since(since) >= w.observeFor() {
+			out.end = end
+			return true, nil
+		}
+		return false, nil
+	})
+	if err != nil {
+		return out, err
+	}
+	if late && !since.IsZero() {
+		out.end = doubt
+	}
+	if out.end != endedKnownEffect {
+		fx.tell(op.role, w.ineffective(op, out))
+	}
+	w.observeEnding(out)
+	return out, nil
+}
+
+// classify reads one look; final where no later one can change it legally.
+func classify(l look) (end ending, final bool) {
+	switch {
+	case !l.found && notFound(l.Exchange):
+		return endedVanished, false
+	case !l.found || l.garbled:
+		return endedUnreadable, false
+	case l.snapshot.cancelled():
+		return endedCancelled, true // a response beside it is the business of cancel.state.no-response
+	case l.done && l.hasError && !l.hasResponse && l.codeRead && l.code >= 2 && l.code <= 16, l.done && l.hasResponse && !l.hasError:
+		return endedOtherwise, true
+	case l.done:
+		return endedWrongly, true
+	case l.hasError && l.codeRead && l.code == 1:
+		return endedInName, false
+	}
+	return endedNever, false
+}
+
+// observeEnding records which of the legal endings an accepted cancel had.
+func (w *world) observeEnding(s settled) {
+	switch {
+	case s.end == endedOtherwise && s.hasResponse:
+		w.observe("cancel.effect.may-complete", "an accepted cancel was followed by a response")
+	case s.end == endedOtherwise:
+		w.observe("cancel.effect.may-fail", fmt.Sprintf("an accepted cancel was followed by error code %d", s.code))
+	}
+}
+
+// ineffective says why an accepted cancel did not bring about a cancelled
+// operation; "" where it did.
+func (w *world) ineffective(op *operation, l settled) string {
+	switch l.end {
+	case endedCancelled:
+		return ""
+	case endedOtherwise:
+		return fmt.Sprintf("the accepted cancel of a %s operation did not make it cancelled: it ended with %s", op.role, l.result())
+	case endedWrongly:
+		return fmt.Sprintf("the cancelled operation ended with %s (see cancel.state.code-1)", l.result())
+	case endedInName:
+		return "error code 1 was shown while done stayed false (see cancel.state.done)"
+	case endedVanished:
+		return "Get answered NOT_FOUND after the accepted cancel (see cancel.state.not-deleted)"
+	case endedUnreadable:
+		return fmt.Sprintf("Get after the accepted cancel answered %s (see cancel.state.get-ok)", l.Status())
+	case endedKnownEffect:
+		return w.run.effects[w.plan.transport].known(op.role)
+	}
+	return fmt.Sprintf("the accepted cancel of a %s operation had no effect within settle (%v)", op.role, w.settleFor())
+}
+
+// becomesCancelled lets an accepted cancel take effect, or rules that nothing
+// can be told of a cancelled operation.
+func (w *world) becomesCancelled(ctx context.Context, op *operation) (settled, error) {
+	s, err := w.settle(ctx, op)
+	if err == nil && s.end != endedCancelled {
+		err = inconclusive("%s", w.ineffective(op, s))
+	}
+	return s, err
+}
+
+// cancel sends the plain cancel once: over REST POST with the body {}.
+func (w *world) cancel(ctx context.Context, op *operation) call {
+	op.attempt()
+	c := w.call(ctx, targets.Cancel, cancelRequest(op.name), "")
+	w.answeredCancel(op, c)
+	return c
+}
+
+func (op *operation) attempt() {
+	if op.attempted.IsZero() {
+		op.attempted = time.Now()
+	}
+}
+
+// answeredCancel takes note of the answer to a cancel of an operation, in
+// whatever form it was sent.
+func (w *world) answeredCancel(op *operation, c call) {
+	if c.Accepted() && op.accepted.IsZero() {
+		op.accepted = c.End()
+	}
+	w.checkError(c)
+}
+
+// cancelOnce cancels an operation for a scenario that needs the cancel to be
+// accepted but does not judge that. A transient refusal is repeated on a fresh
+// operation, never on the same one; the operation cancelled is returned.
+func (w *world) cancelOnce(ctx context.Context, op *operation) (*operation, call, error) {
+	for try := 1; ; try++ {
+		c := w.cancel(ctx, op)
+		if c.err != nil {
+			if ctx.Err() != nil {
+				return op, c, stopped(ctx)
+			}
+			return op, c, inconclusive("the cancel brought no answer: %v", c.err)
+		}
+		if c.Accepted() {
+			return op, c, nil
+		}
+		if !transient(c.Exchange) {
+			return op, c, w.refused(c)
+		}
+		if try == transientTries {
+			return op, c, inconclusive("cancel answered %s, %d times", c.Status(), try)
+		}
+		fresh, err := w.startInProgress(ctx, op.role)
+		if err != nil {
+			return op, c, err
+		}
+		op = fresh
+	}
+}
+
+// refused rules on a scenario whose cancel was refused.
+func (w *world) refused(c call) error {
+	if w.unsupported() {
+		return inapplicable("the server does not support cancel")
+	}
+	return inconclusive("the cancel was refused with %s (see cancel.accept.in-progress)", c.Status())
+}
+
+// unsupported tells whether the server was found, or is declared, to offer no
+// cancel on the case's transport.
+func (w *world) unsupported() bool { return w.run.support[w.plan.transport].level == unsupportedCancel }
+
+// needCancel rules a case out on a server without cancel.
+func (w *world) needCancel() error {
+	if w.unsupported() {
+		return inapplicable("the server does not support cancel")
+	}
+	return nil
+}
+
+// unaffected watches an operation that must not have been touched, for the
+// observation window: it stays in progress and shows no request to cancel.
+// how says what must not have touched it. An end with a result other than
+// CANCELLED is the role's own.
+func (w *world) unaffected(ctx context.Context, op *operation, how string) error {
+	_, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		return false, w.judgeUnaffected(op, l, how)
+	})
+	return err
+}
+
+func (w *world) judgeUnaffected(op *operation, l look, how string) error {
+	const want = "the operation goes on as if nothing had been sent"
+	switch {
+	case !l.found && notFound(l.Exchange):
+		return w.fail(l.call, want, "the operation is gone after %s", how)
+	case !l.found || l.garbled:
+		return inconclusive("Get answered %s", l.Status())
+	case l.hasError && l.codeRead && l.code == 1:
+		return w.failAt(l.snapshot, want, "the operation was cancelled by %s", how)
+	case l.done:
+		return w.tooSoon(op)
+	}
+	if set, present := requestedFlag(l.doc["metadata"]); present && set {
+		return w.failAt(l.snapshot, want, "the operation's metadata shows a request to cancel after %s", how)
+	}
+	if s := w.metadataState(l.snapshot); s == "CANCELLING" || s == "CANCELLED" {
+		return w.failAt(l.snapshot, want, "the operation's metadata shows the state %s after %s", s, how)
+	}
+	return nil
+}
+
+// verdictOf is the verdict that an error of a step stands for.
+func verdictOf(err error) reports.Verdict {
+	switch e := err.(type) {
+	case nil:
+		return reports.Passed
+	case *violation:
+		return reports.Failed
+	case *ruling:
+		return e.verdict
+	}
+	return reports.Inconclusive
+}

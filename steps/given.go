@@ -1,0 +1,204 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func givenSteps() []definition {
+	return []definition{
+		step(`an? (running|pending|slow|nested|uncancellable) operation`, givenInProgress),
+		step(`(another|two other|three other) running operations?`, givenOthers),
+		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
+		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
+		step(`a name that no operation has`, givenUnknownName),
+		step(`a server that supports cancel`, givenSupport),
+		step(`a server without cancel`, givenNoSupport),
+	}
+}
+
+// givenInProgress starts an operation and sees it in progress.
+func givenInProgress(ctx context.Context, role string) error {
+	w := of(ctx)
+	op, err := w.startInProgress(ctx, targets.Role(role))
+	w.it = op
+	return err
+}
+
+// givenOthers starts bystanders, each seen in progress.
+func givenOthers(ctx context.Context, count string) error {
+	w := of(ctx)
+	n := map[string]int{"another": 1, "two other": 2, "three other": 3}[count]
+	for range n {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return err
+		}
+		w.others = append(w.others, op)
+	}
+	return nil
+}
+
+// givenFinished brings about an operation that has ended, and has seen it so.
+func givenFinished(ctx context.Context, how string) error {
+	w := of(ctx)
+	op, err := w.finished(ctx, how)
+	w.it = op
+	return err
+}
+
+// finished starts an operation and follows it to its end.
+func (w *world) finished(ctx context.Context, how string) (*operation, error) {
+	if how == "been cancelled" {
+		return w.cancelled(ctx)
+	}
+	role := targets.Succeeding
+	if how == "failed" {
+		role = targets.Failing
+	}
+	op, err := w.start(ctx, role, "")
+	if err != nil {
+		return nil, err
+	}
+	l, err := w.untilDone(ctx, op)
+	if err != nil {
+		return op, err
+	}
+	switch {
+	case role == targets.Succeeding && (!l.hasResponse || l.hasError):
+		return op, inconclusive("succeeding does not behave as declared: the operation ended with %s, not with a response", l.result())
+	case role == targets.Failing && (!l.hasError || l.hasResponse || l.code == 1):
+		return op, inconclusive("failing does not behave as declared: the operation ended with %s, not with an error other than CANCELLED", l.result())
+	}
+	return op, nil
+}
+
+// untilDone follows an operation that ends by itself.
+func (w *world) untilDone(ctx context.Context, op *operation) (look, error) {
+	var last look
+	late, err := w.poll(ctx, op, w.settleFor(), func(l look) (bool, error) {
+		last = l
+		if !l.found || l.garbled {
+			return false, inconclusive("Get of an operation that was started answered %s", l.Status())
+		}
+		return l.done, nil
+	})
+	if err != nil {
+		return last, err
+	}
+	if late {
+		return last, inconclusive("%s never ends: the operation was still in progress %v after its start", op.role, time.Since(op.begun).Round(10*time.Millisecond))
+	}
+	return last, nil
+}
+
+// cancelled brings about a cancelled operation.
+func (w *world) cancelled(ctx context.Context) (*operation, error) {
+	if err := w.needCancel(); err != nil {
+		return nil, err
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return op, err
+	}
+	op, _, err = w.cancelOnce(ctx, op)
+	if err != nil {
+		return op, err
+	}
+	_, err = w.becomesCancelled(ctx, op)
+	return op, err
+}
+
+// givenAboutTo starts an operation that will end by itself, and sees it in progress.
+func givenAboutTo(ctx context.Context, how string) error {
+	w := of(ctx)
+	role := targets.Succeeding
+	if how == "fail" {
+		role = targets.Failing
+	}
+	op, err := w.startInProgress(ctx, role)
+	w.it = op
+	return err
+}
+
+// givenUnknownName finds a well-formed name of no operation.
+func givenUnknownName(ctx context.Context) error {
+	w := of(ctx)
+	name, err := w.unknownName(ctx)
+	w.unknown = name
+	return err
+}
+
+func givenSupport(ctx context.Context) error { return of(ctx).needCancel() }
+
+func givenNoSupport(ctx context.Context) error {
+	if !of(ctx).unsupported() {
+		return inapplicable("the server supports cancel")
+	}
+	return nil
+}
+
+// unknownTries is how many made-up names are tried.
+const unknownTries = 4
+
+// unknownName is the name of no operation: the target file's, or the name of a
+// real one whose last four letters and digits are replaced by others of their
+// class. It is used only if Get does not find it.
+func (w *world) unknownName(ctx context.Context) (string, error) {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return "", err
+	}
+	if w.it == nil {
+		w.it = op
+	}
+	last := ""
+	for try := range unknownTries {
+		name := w.run.target.Unknown
+		if name == "" {
+			name = unlike(op.name, try)
+		}
+		c := w.call(ctx, targets.Get, getRequest(name), "is the name unknown?")
+		if c.err != nil {
+			return "", inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
+		}
+		w.checkError(c)
+		if notFound(c.Exchange) || c.Accepted() && envelope(object(c.Doc)) {
+			return name, nil
+		}
+		last = fmt.Sprintf("Get of %s answered %s", name, c.Status())
+		if w.run.target.Unknown != "" {
+			break
+		}
+	}
+	return "", inconclusive("no name of no operation was found (key unknown): %s", last)
+}
+
+// unlike replaces the last four letters and digits of a name by others of
+// their class; different tries give different names.
+func unlike(name string, try int) string {
+	b := []byte(name)
+	for i, left := len(b)-1, 4; i >= 0 && left > 0; i-- {
+		shift := byte(3 + try*2 + left)
+		switch c := b[i]; {
+		case c >= '0' && c <= '9':
+			b[i] = '0' + (c-'0'+shift)%10
+			if b[i] == c {
+				b[i] = '0' + (c-'0'+1)%10
+			}
+		case c >= 'a' && c <= 'z':
+			b[i] = 'a' + (c-'a'+shift)%26
+		case c >= 'A' && c <= 'Z':
+			b[i] = 'A' + (c-'A'+shift)%26
+		case c == '/':
+			return string(b)
+		default:
+			continue
+		}
+		left--
+	}
+	return string(b)
+}

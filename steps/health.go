@@ -1,0 +1,99 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// Refused connections, and calls without an answer, in a row after which a
+// transport of the target is taken for gone, if nothing was answered between.
+const (
+	refusedUntilGone    = 3
+	unansweredUntilGone = 8
+)
+
+// health recognises a target that has gone, so that a run ends with one reason
+// and not with a hundred identical failures.
+type health struct {
+	request time.Duration
+	gone    context.CancelCauseFunc // ends the transport's cases
+
+	mu         sync.Mutex
+	refused    int
+	unanswered int
+	answered   time.Time
+}
+
+func newHealth(request time.Duration) *health {
+	return &health{request: request, gone: func(error) {}, answered: time.Now()}
+}
+
+// tell takes note of a call. Calls that their caller gave up say nothing.
+func (h *health) tell(ctx context.Context, c call) {
+	if c.err != nil && (ctx.Err() != nil || c.err.Kind == targets.Aborted) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.err == nil {
+		h.refused, h.unanswered, h.answered = 0, 0, time.Now()
+		return
+	}
+	h.unanswered++
+	if c.err.Kind == targets.Unreachable {
+		h.refused++
+	}
+	if h.refused >= refusedUntilGone || h.unanswered >= unansweredUntilGone && time.Since(h.answered) > h.request {
+		h.gone(fmt.Errorf("the target is gone over %s: %w", c.Transport, c.err))
+	}
+}
+
+// ineffectiveUntilKnown is how many identical ineffective cancels, with none
+// effective, let the rest of a run take the same for granted.
+const ineffectiveUntilKnown = 3
+
+// effects remembers what accepted cancels brought about on one transport.
+type effects struct {
+	mu          sync.Mutex
+	ineffective map[targets.Role]map[string]int
+	effective   map[targets.Role]bool
+}
+
+func newEffects() *effects {
+	return &effects{ineffective: map[targets.Role]map[string]int{}, effective: map[targets.Role]bool{}}
+}
+
+// tell takes note of how an operation of a role ended; reason is "" where the
+// cancel was effective.
+func (e *effects) tell(role targets.Role, reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if reason == "" {
+		e.effective[role] = true
+		return
+	}
+	if e.ineffective[role] == nil {
+		e.ineffective[role] = map[string]int{}
+	}
+	e.ineffective[role][reason]++
+}
+
+// known is the reason that the cancels of a role are ineffective, once three
+// have shown it; "" before, or when one was effective.
+func (e *effects) known(role targets.Role) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.effective[role] {
+		return ""
+	}
+	for reason, n := range e.ineffective[role] {
+		if n >= ineffectiveUntilKnown {
+			return reason
+		}
+	}
+	return ""
+}

@@ -1,0 +1,526 @@
+package steps
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// checkOperation judges the invariants of the Operation resource on one
+// answer, and against what was seen of the operation before.
+func (w *world) checkOperation(op *operation, s snapshot) {
+	w.checkResult(s)
+	w.checkErrorMember(s)
+	if s.transport == targets.REST {
+		w.checkJSON(s)
+	}
+	w.checkMetadataState(s)
+	if s.partial {
+		return
+	}
+	w.checkName(op, s)
+	w.checkRequestedFlag(op, s)
+	w.mu.Lock()
+	earlier := op.snapshots
+	op.snapshots = append(op.snapshots[:len(op.snapshots):len(op.snapshots)], s)
+	w.mu.Unlock()
+	w.checkHistory(earlier, s)
+}
+
+// checkResult judges one snapshot's done, error and response (operations.proto,
+// Operation.done and the oneof result).
+func (w *world) checkResult(s snapshot) {
+	const none, exclusive, present = "operation.result.none-before-done", "operation.result.exclusive", "operation.result.present"
+	if !s.done {
+		if s.hasError || s.hasResponse {
+			w.aside(none, s.exchange, "", "neither error nor response while done is false", s.state(), "the operation has a result before it is done")
+		} else {
+			w.hold(none)
+		}
+		return
+	}
+	switch {
+	case s.hasError && s.hasResponse:
+		w.aside(exclusive, s.exchange, "/response", "one of error and response", s.result(), "the operation has both results")
+	case s.hasError || s.hasResponse:
+		w.hold(exclusive)
+		w.hold(present)
+	default:
+		w.hold(exclusive)
+		w.aside(present, s.exchange, "", "error or response in a done operation", s.result(), "the operation is done without a result")
+	}
+}
+
+// checkErrorMember judges the code of Operation.error (google/rpc/code.proto,
+// google/rpc/status.proto).
+func (w *world) checkErrorMember(s snapshot) {
+	const valid, nonzero, status = "operation.error.code-valid", "operation.error.code-nonzero", "operation.json.error-is-status"
+	if !s.hasError {
+		return
+	}
+	if why, at := notStatus(s.doc["error"]); why != "" && s.transport == targets.REST {
+		w.aside(status, s.exchange, "/error"+at, "a google.rpc.Status: code (a number), message, details", why, "the operation's error is no google.rpc.Status")
+		return
+	}
+	w.hold(status)
+	m := object(s.doc["error"])
+	if _, text := m["code"].(string); text && s.codeRead {
+		w.noteFor(valid, "error.code is sent as a string: ProtoJSON parsers accept it, serializers write a number")
+	}
+	for k := range m {
+		if k != "code" && k != "message" && k != "details" {
+			w.noteFor(status, "error has the extra member %q: strict parsers fail on it", k)
+		}
+	}
+	if s.code == 0 {
+		w.aside(nonzero, s.exchange, "/error/code", "a code other than 0 (OK)", "code 0", "the operation's error has the code of success")
+		return
+	}
+	w.hold(nonzero)
+	if s.code < 0 || s.code > 16 {
+		w.aside(valid, s.exchange, "/error/code", "a number of google.rpc.Code, 0 to 16", fmt.Sprint(s.code), "the operation's error code is no google.rpc.Code")
+		return
+	}
+	w.hold(valid)
+}
+
+// notStatus tells why a JSON value is no google.rpc.Status, and where.
+func notStatus(v any) (why, at string) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return "not an object", ""
+	}
+	if _, nested := m["error"].(map[string]any); nested {
+		return "an HTTP error envelope inside error", "/error"
+	}
+	code, present := m["code"]
+	if _, read := readInt(code); present && code != nil && !read {
+		return "code is no integer: " + canonical(code), "/code"
+	}
+	if s, ok := m["status"].(string); ok {
+		if _, known := targets.CodeByName(s); known {
+			if n, _ := readInt(code); !present || n > 16 {
+				return "status and an HTTP status instead of the code, as in the HTTP error envelope", "/status"
+			}
+		}
+	}
+	if msg, present := m["message"]; present && msg != nil {
+		if _, text := msg.(string); !text {
+			return "message is no string", "/message"
+		}
+	}
+	if d, present := m["details"]; present && d != nil {
+		list, isList := d.([]any)
+		if !isList {
+			return "details is no array", "/details"
+		}
+		for i, e := range list {
+			if !isAny(e) {
+				return "an element of details is no object with @type", fmt.Sprintf("/details/%d", i)
+			}
+		}
+	}
+	return "", ""
+}
+
+func isAny(v any) bool {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return false
+	}
+	if len(m) == 0 {
+		return true // an empty Any
+	}
+	t, ok := m["@type"].(string)
+	return ok && t != ""
+}
+
+// checkJSON judges what only the JSON form shows (ProtoJSON).
+func (w *world) checkJSON(s snapshot) {
+	const boolean, anyType, noNull = "operation.json.done-boolean", "operation.json.any-type", "operation.json.no-null"
+	if d, present := s.doc["done"]; present && d != nil {
+		if _, ok := d.(bool); ok {
+			w.hold(boolean)
+		} else {
+			w.aside(boolean, s.exchange, "/done", "true or false", canonical(d), "done is no JSON boolean")
+		}
+	}
+	null := ""
+	for k, v := range s.doc {
+		if v == nil && (null == "" || k < null) {
+			null = k
+		}
+	}
+	if null != "" {
+		w.aside(noNull, s.exchange, "/"+null, "members without a value are left out", "null", "the member %s is null", null)
+	} else {
+		w.hold(noNull)
+	}
+	for _, k := range [...]string{"metadata", "response"} {
+		v, present := s.doc[k]
+		if !present || v == nil {
+			continue
+		}
+		if isAny(v) {
+			w.hold(anyType)
+		} else {
+			w.aside(anyType, s.exchange, "/"+k, `an object with a string "@type"`, clip(canonical(v)), "%s is no google.protobuf.Any", k)
+		}
+	}
+}
+
+// checkName judges that the name is the one asked for.
+func (w *world) checkName(op *operation, s snapshot) {
+	const id = "cancel.state.name-unchanged"
+	if op.alias {
+		for _, e := range op.snapshots {
+			if e.name != s.name {
+				w.aside(id, s.exchange, "/name", e.name, s.name, "the operation's name has changed")
+				return
+			}
+		}
+		w.hold(id)
+		return
+	}
+	switch {
+	case s.name == op.name:
+		w.hold(id)
+	case len(op.snapshots) == 0 && alias(op.name, s.name):
+		op.alias = true
+		w.noteFor(id, "the operation is shown under an alias of the name asked for: %s", s.name)
+	default:
+		w.aside(id, s.exchange, "/name", fmt.Sprintf("%q", op.name), fmt.Sprintf("%q", s.name), "the operation's name is not the one asked for")
+	}
+}
+
+// alias tells whether two names differ in the ids of parents only, as a project
+// number and a project id do.
+func alias(a, b string) bool {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	if len(x) != len(y) || len(x) < 4 || x[len(x)-1] != y[len(y)-1] {
+		return false
+	}
+	for i := 0; i < len(x); i += 2 {
+		if x[i] != y[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRequestedFlag judges a member of the metadata that tells that the
+// cancellation was requested. False until settle is legal; unset after it was
+// set is not.
+func (w *world) checkRequestedFlag(op *operation, s snapshot) {
+	const id = "cancel.effect.requested-flag"
+	set, present := requestedFlag(s.doc["metadata"])
+	switch {
+	case present && set:
+		op.flagSet = true
+		if !op.accepted.IsZero() {
+			w.hold(id)
+		}
+	case op.flagSet && w.afterFlag(op, s):
+		w.aside(id, s.exchange, "/metadata", "once set, it stays set", "not set", "the metadata no longer shows that the cancellation was requested")
+	case present && !op.accepted.IsZero() && s.sent.Sub(op.accepted) > w.settleFor()+time.Second:
+		w.aside(id, s.exchange, "/metadata", "set within settle after the accepted cancel", "not set", "the metadata does not show that the cancellation was requested")
+	}
+}
+
+// afterFlag tells whether an answer that showed the flag had arrived before
+// this one was asked for.
+func (w *world) afterFlag(op *operation, s snapshot) bool {
+	for _, e := range op.snapshots {
+		if set, _ := requestedFlag(e.doc["metadata"]); set && e.received.Before(s.sent) {
+			return true
+		}
+	}
+	return false
+}
+
+// metadataState reads the state that the target file points to; "" where there
+// is none, or where it is no string.
+func (w *world) metadataState(s snapshot) string {
+	p := w.run.target.MetadataState
+	if p == "" {
+		return ""
+	}
+	doc := s.doc["metadata"]
+	if s.transport == targets.GRPC {
+		decoded, ok := w.decodeAny(doc)
+		if !ok {
+			return ""
+		}
+		doc = decoded
+	}
+	v, _ := pointer(doc, p)
+	text, _ := v.(string)
+	return text
+}
+
+// decodeAny renders the value of an Any that came over gRPC, where its type is known.
+func (w *world) decodeAny(v any) (any, bool) {
+	typeURL, value, ok := wireAny(v)
+	if !ok || w.ep == nil || w.ep.Types == nil {
+		return nil, false
+	}
+	doc, ok := w.ep.Types.Decode(typeURL, value)
+	if m, isMap := doc.(map[string]any); ok && isMap {
+		m["@type"] = typeURL
+	}
+	return doc, ok
+}
+
+// checkMetadataState judges a state in the metadata against the result in the
+// same answer.
+func (w *world) checkMetadataState(s snapshot) {
+	const id = "cancel.state.metadata-state"
+	state := w.metadataState(s)
+	if state == "" {
+		return
+	}
+	wrong := ""
+	switch state {
+	case "CANCELLED":
+		if !s.cancelled() {
+			wrong = "CANCELLED goes with done and error code 1"
+		}
+	case "PENDING", "RUNNING", "CANCELLING":
+		if s.done {
+			wrong = state + " goes with done false"
+		}
+	default:
+		if s.cancelled() && (state == "SUCCEEDED" || state == "FAILED") {
+			wrong = "error code 1 goes with CANCELLED"
+		}
+	}
+	if wrong != "" {
+		w.aside(id, s.exchange, "/metadata"+w.run.target.MetadataState, wrong, state+" while "+s.state(), "the metadata's state contradicts the operation's result")
+		return
+	}
+	w.hold(id)
+}
+
+// checkHistory judges a snapshot against earlier ones. Two answers are ordered
+// only if the first was received before the second was asked for.
+func (w *world) checkHistory(earlier []snapshot, s snapshot) {
+	const monotonic, immutable = "operation.terminal.done-monotonic", "operation.terminal.result-immutable"
+	for i := len(earlier) - 1; i >= 0; i-- {
+		e := earlier[i]
+		if e.partial || !e.done || !e.received.Before(s.sent) {
+			continue
+		}
+		if !s.done {
+			w.aside(monotonic, s.exchange, "/done", "done stays true", "done is false again", "the operation was done and is no longer")
+			return
+		}
+		w.hold(monotonic)
+		if !sameResult(e, s) {
+			w.aside(immutable, s.exchange, "", "still "+e.result(), s.result(), "the result of a done operation has changed")
+			return
+		}
+		w.hold(immutable)
+		return
+	}
+}
+
+// checkWire judges what every answer must keep on the wire, whatever was asked.
+func (w *world) checkWire(c call) {
+	if c.err != nil || c.Transport != targets.GRPC || c.GRPC == nil {
+		return
+	}
+	const trailers, details = "grpc.status-in-trailers", "error.grpc.status-details"
+	switch {
+	case c.HTTP != 200 && !c.GRPC.HasStatus:
+		w.noteFor(trailers, "plain HTTP %d came in place of gRPC", c.HTTP)
+	case c.HTTP != 200:
+		w.aside(trailers, c.index, "", ":status 200 with every grpc-status", fmt.Sprintf(":status %d", c.HTTP), "the HTTP status is not 200 although grpc-status is sent")
+	case !c.GRPC.HasStatus:
+		w.aside(trailers, c.index, "", "grpc-status in the trailers", "none", "the call ended without grpc-status")
+	default:
+		w.hold(trailers)
+	}
+	if c.GRPC.DetailsBin == nil {
+		return
+	}
+	if why := detailsDiffer(c); why != "" {
+		w.aside(details, c.index, "", "a google.rpc.Status with the code and message of the trailers", why, "grpc-status-details-bin contradicts the status")
+		return
+	}
+	w.hold(details)
+}
+
+// errorNotJudged are statuses that come from front ends and HTTP layers, whose
+// bodies are not the service's.
+var errorNotJudged = [...]int{405, 411, 413, 414, 415, 429, 431, 502, 503, 504}
+
+// checkError judges the form of an error that answers a well-formed call
+// (AIP-193; google/rpc/error_details.proto), and that success is none.
+func (w *world) checkError(c call) {
+	if c.err != nil {
+		return
+	}
+	if c.Transport == targets.GRPC {
+		w.checkErrorInfo(c, grpcDetails(c))
+		return
+	}
+	doc := object(c.Doc)
+	const no2xx = "error.http.no-2xx-error"
+	if c.Accepted() {
+		switch {
+		case c.Method != targets.Get && c.Method != targets.Wait && doc["error"] != nil, envelope(doc):
+			w.aside(no2xx, c.index, "/error", "an error status", c.Status(), "an error is sent with the status of success")
+		}
+		return
+	}
+	w.hold(no2xx)
+	for _, s := range errorNotJudged {
+		if c.HTTP == s {
+			return
+		}
+	}
+	if c.HTTP < 400 || c.Method == targets.Cancel && (c.HTTP == 501 || w.run.support[c.Transport].asMissing) {
+		return // redirects; and cancel.unimplemented.json-error owns the form of 501
+	}
+	w.checkEnvelope(c, doc)
+}
+
+func (w *world) checkEnvelope(c call, doc map[string]any) {
+	const envelopeID, contentType = "error.http.json-envelope", "error.http.content-type-json"
+	if mediaType(c.Header) == "application/json" {
+		w.hold(contentType)
+	} else {
+		w.aside(contentType, c.index, "", "application/json", fmt.Sprintf("%q", mediaType(c.Header)), "an error does not say that it is JSON")
+	}
+	if rawStatus(doc) {
+		text := "errors are raw google.rpc.Status bodies, not the envelope of AIP-193"
+		if w.run.target.Profile == targets.ProfileGoogle {
+			w.aside(envelopeID, c.index, "", envelopeForm, "a raw google.rpc.Status", "%s", text)
+		} else {
+			w.noteFor(envelopeID, "%s", text)
+			w.hold(envelopeID)
+		}
+		list, _ := doc["details"].([]any)
+		w.checkMessage(c, doc["message"], "/message")
+		w.checkDetails(c, doc["details"], "/details")
+		w.checkErrorInfo(c, list)
+		return
+	}
+	e, ok := doc["error"].(map[string]any)
+	if why := notEnvelope(e, ok, c); why != "" {
+		w.aside(envelopeID, c.index, "", envelopeForm, why, "an error is not in the form of AIP-193")
+		return
+	}
+	w.hold(envelopeID)
+	w.checkEnvelopeMembers(c, e)
+}
+
+const envelopeForm = `{"error": {"code": int, "message": string, "status": string, "details": […]}}`
+
+// rawStatus tells whether a body is a bare google.rpc.Status, as grpc-gateway
+// sends it.
+func rawStatus(doc map[string]any) bool {
+	n, number := doc["code"].(json.Number)
+	if !number || doc["error"] != nil {
+		return false
+	}
+	i, err := n.Int64()
+	_, message := doc["message"].(string)
+	return err == nil && i >= 0 && i <= 16 && message
+}
+
+func notEnvelope(e map[string]any, ok bool, c call) string {
+	switch {
+	case c.DocErr != nil:
+		return "a body that is no JSON: " + c.DocErr.Error()
+	case !ok:
+		return "no object under error: " + clip(canonical(c.Doc))
+	}
+	if _, number := e["code"].(json.Number); !number {
+		return "error.code is no number: " + canonical(e["code"])
+	}
+	if m, present := e["message"]; present {
+		if _, text := m.(string); !text {
+			return "error.message is no string"
+		}
+	}
+	if _, text := e["status"].(string); !text {
+		return "error.status is no string: " + canonical(e["status"])
+	}
+	if d, present := e["details"]; present {
+		if _, list := d.([]any); !list {
+			return "error.details is no array"
+		}
+	}
+	return ""
+}
+
+func (w *world) checkEnvelopeMembers(c call, e map[string]any) {
+	const equals, name = "error.http.code-equals-status", "error.http.status-name"
+	if n, _ := readInt(e["code"]); n == int64(c.HTTP) {
+		w.hold(equals)
+	} else {
+		w.aside(equals, c.index, "/error/code", fmt.Sprint(c.HTTP), canonical(e["code"]), "error.code is not the HTTP status")
+	}
+	status, _ := e["status"].(string)
+	if code, known := targets.CodeByName(status); known && targets.HTTPStatus(code) == c.HTTP && code != codes.OK {
+		w.hold(name)
+	} else {
+		w.aside(name, c.index, "/error/status", fmt.Sprintf("a google.rpc.Code name that maps to %d", c.HTTP), fmt.Sprintf("%q", status), "error.status does not go with the HTTP status")
+	}
+	w.checkMessage(c, e["message"], "/error/message")
+	w.checkDetails(c, e["details"], "/error/details")
+	list, _ := e["details"].([]any)
+	w.checkErrorInfo(c, list)
+}
+
+func (w *world) checkMessage(c call, message any, at string) {
+	const id = "error.http.message"
+	if text, ok := message.(string); ok && strings.TrimSpace(text) != "" {
+		w.hold(id)
+		return
+	}
+	w.aside(id, c.index, at, "a text that is not empty", canonical(message), "the error has no message")
+}
+
+func (w *world) checkDetails(c call, details any, at string) {
+	const anys, unique = "error.http.details-any", "error.http.details-unique"
+	list, ok := details.([]any)
+	if !ok || len(list) == 0 {
+		return
+	}
+	types := map[string]bool{}
+	twice := ""
+	for i, d := range list {
+		m, isMap := d.(map[string]any)
+		t, isText := m["@type"].(string)
+		if !isMap || !isText || t == "" {
+			w.aside(anys, c.index, fmt.Sprintf("%s/%d", at, i), `an object with a string "@type"`, clip(canonical(d)), "an element of details is no google.protobuf.Any")
+			return
+		}
+		if types[t] {
+			twice = t
+		}
+		types[t] = true
+	}
+	w.hold(anys)
+	if twice != "" {
+		w.aside(unique, c.index, at, "each type of detail at most once", twice+" twice", "a type of detail occurs twice")
+		return
+	}
+	w.hold(unique)
+}
+
+// clip shortens a text for a line of a report.
+func clip(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,274 @@
+package steps
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// An operation is one that the case started, and all that was seen of it.
+type operation struct {
+	name      string
+	role      targets.Role
+	started   targets.Started
+	begun     time.Time  // when its start was asked for
+	snapshots []snapshot // in the order in which they were received
+	accepted  time.Time  // when the first accepted cancel was answered; zero before
+	attempted time.Time  // when the first cancel was sent, whatever came of it
+	alias     bool       // Get shows it under an alias (project number for id)
+	flagSet   bool       // its metadata has shown a cancellation as requested
+	over      bool       // it needs no cancel at the end of the case
+}
+
+// A snapshot is one answer that shows an operation.
+type snapshot struct {
+	exchange       int // index into the case's exchanges
+	transport      targets.Transport
+	sent, received time.Time
+	doc            map[string]any
+	name           string
+	done           bool
+	hasError       bool // a non-null error
+	hasResponse    bool // a non-null response
+	code           int64
+	codeRead       bool // code is an integer, or a string that spells one
+	message        string
+	partial        bool // from List: checks of one snapshot only
+}
+
+// readOperation reads the members of an operation, leniently: a wrong form is
+// the business of the invariants, and must not look like another fault.
+func readOperation(ex targets.Exchange, index int, doc map[string]any) snapshot {
+	s := snapshot{exchange: index, transport: ex.Transport, sent: ex.Start, received: ex.End(), doc: doc}
+	s.name, _ = doc["name"].(string)
+	switch d := doc["done"].(type) {
+	case bool:
+		s.done = d
+	case string:
+		s.done = strings.EqualFold(d, "true")
+	case json.Number:
+		s.done = d.String() == "1"
+	}
+	if v, ok := doc["error"]; ok && v != nil {
+		s.hasError = true
+		if m, ok := v.(map[string]any); ok {
+			s.code, s.codeRead = readInt(m["code"])
+			s.message, _ = m["message"].(string)
+			if _, present := m["code"]; !present {
+				s.codeRead = true // absent is 0 (ProtoJSON, default values)
+			}
+		}
+	}
+	if v, ok := doc["response"]; ok && v != nil {
+		s.hasResponse = true
+	}
+	return s
+}
+
+// readInt reads a ProtoJSON int32: a number without fraction, or a string that
+// spells one.
+func readInt(v any) (int64, bool) {
+	var text string
+	switch n := v.(type) {
+	case json.Number:
+		text = n.String()
+	case string:
+		text = n
+	default:
+		return 0, false
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return i, true
+	}
+	if r, ok := new(big.Rat).SetString(text); ok && len(text) < 24 && r.IsInt() && r.Num().IsInt64() {
+		return r.Num().Int64(), true
+	}
+	return 0, false
+}
+
+// cancelled tells whether the snapshot is of a cancelled operation: done, with
+// error code 1.
+func (s snapshot) cancelled() bool { return s.done && s.hasError && s.codeRead && s.code == 1 }
+
+// result tells the result in words.
+func (s snapshot) result() string {
+	switch {
+	case s.hasError && s.hasResponse:
+		return "both error and response"
+	case s.hasError && s.codeRead:
+		return fmt.Sprintf("error code %d", s.code)
+	case s.hasError:
+		return "an error without a readable code"
+	case s.hasResponse:
+		return "a response"
+	default:
+		return "neither error nor response"
+	}
+}
+
+// state tells done and result in words.
+func (s snapshot) state() string {
+	if !s.done {
+		if s.hasError || s.hasResponse {
+			return "not done, with " + s.result()
+		}
+		return "in progress"
+	}
+	return "done with " + s.result()
+}
+
+// sameResult tells whether two snapshots of one operation, both done, show the
+// same result: which member, the code, the response's payload. The wording of
+// error.message may differ. Payloads are compared on one transport only.
+func sameResult(a, b snapshot) bool {
+	if a.hasError != b.hasError || a.hasResponse != b.hasResponse {
+		return false
+	}
+	if a.hasError && (a.codeRead != b.codeRead || a.code != b.code) {
+		return false
+	}
+	if !a.hasResponse || a.transport != b.transport {
+		return true
+	}
+	return sameAny(a.transport, a.doc["response"], b.doc["response"])
+}
+
+// sameAny compares two Any values as they came over one transport.
+func sameAny(t targets.Transport, a, b any) bool {
+	if t == targets.GRPC {
+		aType, aBytes, aOK := wireAny(a)
+		bType, bBytes, bOK := wireAny(b)
+		if aOK && bOK {
+			return targets.SameAny(aType, aBytes, bType, bBytes)
+		}
+	}
+	return canonical(a) == canonical(b)
+}
+
+// wireAny reads an Any as the gRPC client renders it.
+func wireAny(v any) (typeURL string, value []byte, ok bool) {
+	m, isMap := v.(map[string]any)
+	if !isMap {
+		return "", nil, false
+	}
+	typeURL, _ = m["@type"].(string)
+	text, _ := m["value"].(string)
+	value, err := base64.StdEncoding.DecodeString(text)
+	return typeURL, value, err == nil
+}
+
+// canonical is a text that is equal for equal JSON values: members sorted,
+// numbers by value.
+func canonical(v any) string {
+	var b strings.Builder
+	writeCanonical(&b, v)
+	return b.String()
+}
+
+func writeCanonical(b *strings.Builder, v any) {
+	switch x := v.(type) {
+	case map[string]any:
+		keys := make([]string, 0, len(x))
+		for k := range x {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		b.WriteByte('{')
+		for _, k := range keys {
+			b.WriteString(strconv.Quote(k))
+			b.WriteByte(':')
+			writeCanonical(b, x[k])
+			b.WriteByte(',')
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for _, e := range x {
+			writeCanonical(b, e)
+			b.WriteByte(',')
+		}
+		b.WriteByte(']')
+	case json.Number:
+		if r, ok := new(big.Rat).SetString(x.String()); ok {
+			b.WriteString(r.RatString())
+			return
+		}
+		b.WriteString(x.String())
+	case string:
+		b.WriteString(strconv.Quote(x))
+	case bool:
+		b.WriteString(strconv.FormatBool(x))
+	default:
+		b.WriteString("null")
+	}
+}
+
+// pointer follows a JSON pointer (RFC 6901) into a document.
+func pointer(doc any, p string) (any, bool) {
+	if p == "" {
+		return doc, true
+	}
+	if !strings.HasPrefix(p, "/") {
+		return nil, false
+	}
+	unescape := strings.NewReplacer("~1", "/", "~0", "~")
+	for _, part := range strings.Split(p[1:], "/") {
+		part = unescape.Replace(part)
+		switch x := doc.(type) {
+		case map[string]any:
+			v, ok := x[part]
+			if !ok {
+				return nil, false
+			}
+			doc = v
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(x) {
+				return nil, false
+			}
+			doc = x[i]
+		default:
+			return nil, false
+		}
+	}
+	return doc, true
+}
+
+// requestedNames are the members by which services tell in an operation's
+// metadata that its cancellation was requested, in lowerCamelCase and
+// snake_case.
+var requestedNames = [...]string{"requestedCancellation", "requested_cancellation", "cancelRequested", "cancel_requested", "cancelTime", "cancel_time"}
+
+// requestedFlag looks for such a member in metadata, at its top and one level
+// below "value" (a Struct in an Any). present tells whether there is one.
+func requestedFlag(metadata any) (set, present bool) {
+	m, ok := metadata.(map[string]any)
+	if !ok {
+		return false, false
+	}
+	if inner, ok := m["value"].(map[string]any); ok {
+		if set, present := requestedFlag(inner); present {
+			return set, true
+		}
+	}
+	for _, n := range requestedNames {
+		v, ok := m[n]
+		if !ok {
+			continue
+		}
+		switch x := v.(type) {
+		case bool:
+			return x, true
+		case string:
+			return x != "", true
+		}
+	}
+	return false, false
+}

@@ -1,0 +1,198 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/targets"
+)
+
+// Whether cancel is supported on a transport.
+type supportLevel int
+
+const (
+	supportedCancel supportLevel = iota
+	unsupportedCancel
+)
+
+// probes is how many operations it takes to find out whether cancel is supported.
+const probes = 3
+
+// support is what was found out about cancel on one transport before the
+// first case, and whether the transport can be judged at all.
+type support struct {
+	level supportLevel
+	// asMissing: all answers were 404 or 405, as of a route that is not there.
+	asMissing bool
+	// mixed: some answers were UNIMPLEMENTED and some not.
+	mixed     bool
+	exchanges []targets.Exchange
+	// blocked is why no case of the transport can be judged; "" where they can.
+	blocked string
+	// unlike: operations are not found here while the other transport finds them.
+	unlike bool
+	// spare is an operation that was started and only looked at.
+	spare *operation
+}
+
+// offers caches which optional methods the transport offers.
+type offers struct {
+	once [3]sync.Once
+	err  [3]error
+}
+
+// prepare finds out, before the first case, on which transports an operation
+// just started is found, and whether cancel is supported there.
+func (r *run) prepare(ctx context.Context, transports []targets.Transport) {
+	if r.role(targets.Running) != nil {
+		return
+	}
+	var wg sync.WaitGroup
+	for _, t := range transports {
+		wg.Go(func() { r.prepareTransport(ctx, t) })
+	}
+	wg.Wait()
+	r.compareVisibility(transports)
+	for _, t := range transports {
+		if r.support[t].blocked == "" {
+			wg.Go(func() { r.probeSupport(ctx, t) })
+		}
+	}
+	wg.Wait()
+}
+
+// prelude is a case that is not in the report: what the run does before the first.
+func (r *run) prelude(t targets.Transport) *world {
+	return newWorld(r, &planned{id: "before the first case", transport: t, requirement: features.Requirement{}})
+}
+
+func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
+	s := r.support[t]
+	ep := r.target.Endpoints[t]
+	w := r.prelude(t)
+	if ep.Prepare != nil {
+		if err := ep.Prepare(ctx); err != nil {
+			s.blocked = fmt.Sprintf("the target cannot be prepared over %s: %v", t, err)
+			return
+		}
+	}
+	op, err := w.start(ctx, targets.Running, "")
+	if err != nil {
+		s.blocked = err.(*ruling).reason
+		return
+	}
+	s.spare = op
+	l, err := w.get(ctx, op)
+	switch {
+	case err != nil && l.err != nil:
+		s.blocked = fmt.Sprintf("the target cannot be reached over %s: %v", t, l.err)
+	case err != nil:
+		s.blocked = fmt.Sprintf("the target cannot be judged over %s: %v", t, err)
+	case !l.found:
+		s.blocked = fmt.Sprintf("Get of an operation just started answers %s over %s", l.Status(), t)
+		s.unlike = notFound(l.Exchange)
+	}
+	s.exchanges = w.exchanges
+}
+
+// compareVisibility finds out whether an operation that one transport does not
+// find is found over the other: then the transports are not the same service.
+func (r *run) compareVisibility(transports []targets.Transport) {
+	for _, t := range transports {
+		s := r.support[t]
+		if !s.unlike {
+			continue
+		}
+		s.unlike = false
+		for _, other := range transports {
+			if other != t && r.support[other].blocked == "" {
+				s.unlike = true
+				s.blocked += " while the other transport finds its own (see transport.parity)"
+			}
+		}
+	}
+}
+
+// probeSupport cancels three fresh operations, each seen in progress before
+// and after, and draws the conclusion that the target file leaves open
+// (cancel: auto).
+func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
+	s := r.support[t]
+	if r.target.Cancel == targets.CancelUnsupported {
+		s.level = unsupportedCancel
+		return
+	}
+	if r.target.Cancel == targets.CancelSupported || r.scarce(targets.Running) {
+		return
+	}
+	w := r.prelude(t)
+	answers := make([]probeAnswer, probes)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = w.probe(ctx) })
+	}
+	wg.Wait()
+	w.cleanup(ctx)
+	s.exchanges = w.exchanges
+	r.conclude(s, answers)
+}
+
+// conclude draws the conclusion from the probes (all of one kind, or mixed).
+func (r *run) conclude(s *support, answers []probeAnswer) {
+	var valid, none, missing int
+	for _, a := range answers {
+		if !a.valid {
+			continue
+		}
+		valid++
+		switch {
+		case unimplemented(a.Exchange):
+			none++
+		case a.Transport == targets.REST && (a.HTTP == 404 || a.HTTP == 405):
+			missing++
+		}
+	}
+	switch {
+	case none == probes:
+		s.level = unsupportedCancel
+	case missing == probes:
+		s.level, s.asMissing = unsupportedCancel, true
+	case none > 0 && none < valid:
+		s.mixed = true
+	}
+}
+
+// A probeAnswer is the answer to one probing cancel; valid where the operation
+// was in progress before, and after a refusal still.
+type probeAnswer struct {
+	targets.Exchange
+	valid bool
+}
+
+func (w *world) probe(ctx context.Context) probeAnswer {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return probeAnswer{}
+	}
+	c := w.cancel(ctx, op)
+	if c.err != nil || transient(c.Exchange) {
+		return probeAnswer{}
+	}
+	if c.Accepted() {
+		op.over = true
+		return probeAnswer{Exchange: c.Exchange, valid: true}
+	}
+	if w.inProgress(ctx, op) != nil {
+		return probeAnswer{}
+	}
+	return probeAnswer{Exchange: c.Exchange, valid: true}
+}
+
+// scarce tells whether the operations of a role are given by name and too few
+// to be spent on finding things out.
+func (r *run) scarce(role targets.Role) bool {
+	a := r.target.Roles[role]
+	return a.Count > 0 && a.Count < 20
+}

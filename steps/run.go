@@ -1,0 +1,249 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/targets"
+)
+
+// foreignLimit is how many operations are started, unasked, on a target that
+// is not loopback.
+const foreignLimit = 50
+
+// A run is all that the cases of one run share.
+type run struct {
+	target    *targets.Target
+	options   Options
+	catalogue map[string]features.Requirement
+	began     time.Time
+
+	health  map[targets.Transport]*health
+	support map[targets.Transport]*support
+	effects map[targets.Transport]*effects
+	offers  map[targets.Transport]*offers
+
+	started atomic.Int64 // operations
+	mu      sync.Mutex
+	owned   map[string]bool // the ledger: names that this run started
+	left    []string        // operations that could not be cancelled at the end
+	problem string          // why the role running cannot be started
+}
+
+func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
+	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{},
+		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
+		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}}
+	for _, e := range catalogue {
+		r.catalogue[e.ID] = e
+	}
+	for _, t := range targets.Transports() {
+		r.health[t] = newHealth(target.Timeouts.Request)
+		r.support[t] = &support{}
+		r.effects[t] = newEffects()
+		r.offers[t] = &offers{}
+	}
+	return r
+}
+
+// role tells, without starting anything, whether operations of a role can be
+// had; a ruling where not.
+func (r *run) role(role targets.Role) error {
+	a := r.target.Roles[role]
+	switch {
+	case a.Unavailable != "":
+		return inapplicable("operations.%s is unavailable: %s", role, a.Unavailable)
+	case !a.Configured:
+		return untested("operations."+string(role), "no operation of the role %s can be started: operations.%s is not configured", role, role)
+	}
+	return nil
+}
+
+// start starts an operation of a role for a case and enters it in the ledger.
+func (w *world) start(ctx context.Context, role targets.Role, id string) (*operation, error) {
+	r := w.run
+	if err := r.role(role); err != nil {
+		return nil, err
+	}
+	if op := w.takeSpare(role, id); op != nil {
+		return op, nil
+	}
+	if n := r.started.Add(1); n > foreignLimit && !r.mayStartMany() {
+		return nil, inconclusive("more than %d operations on a target that is not loopback need --yes or confirm: true", foreignLimit)
+	}
+	begun := time.Now()
+	started, err := r.tryStart(ctx, role, id)
+	if started.Exchange.Request.Line != "" {
+		w.record(started.Exchange, "start of role "+string(role))
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, stopped(ctx)
+		}
+		if role == targets.Running {
+			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
+		}
+		return nil, inconclusive("an operation of the role %s cannot be started: %v", role, err)
+	}
+	op := &operation{name: started.Name, role: role, started: started, begun: begun}
+	r.mu.Lock()
+	r.owned[op.name] = true
+	r.mu.Unlock()
+	w.mu.Lock()
+	w.mine = append(w.mine, op)
+	w.mu.Unlock()
+	return op, nil
+}
+
+// takeSpare gives the case the operation that was started before the first
+// case and only looked at since.
+func (w *world) takeSpare(role targets.Role, id string) *operation {
+	if role != targets.Running || id != "" {
+		return nil
+	}
+	w.run.mu.Lock()
+	defer w.run.mu.Unlock()
+	s := w.run.support[w.plan.transport]
+	op := s.spare
+	if op == nil {
+		return nil
+	}
+	s.spare = nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mine = append(w.mine, op)
+	return op
+}
+
+// tryStart starts one operation; a transient refusal is tried three times in all.
+func (r *run) tryStart(ctx context.Context, role targets.Role, id string) (targets.Started, error) {
+	for try := 1; ; try++ {
+		started, err := r.target.Starter.Start(ctx, targets.StartRequest{Role: role, ID: id})
+		if err == nil && strings.TrimSpace(started.Name) == "" {
+			err = errors.New("the recipe gave no name")
+		}
+		if err == nil || try == 3 || !transient(started.Exchange) || ctx.Err() != nil {
+			return started, err
+		}
+		if !sleep(ctx, time.Duration(try)*100*time.Millisecond) {
+			return started, err
+		}
+	}
+}
+
+func (r *run) mayStartMany() bool {
+	if r.target.Confirmed || r.options.Yes {
+		return true
+	}
+	for _, ep := range r.target.Endpoints {
+		if !ep.Loopback {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) setProblem(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.problem == "" {
+		r.problem = text
+	}
+}
+
+// owns tells whether this run started the operation of that name.
+func (r *run) owns(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owned[name]
+}
+
+// cleanup ends what the case started: nothing of ours keeps running on
+// somebody's server. It works when the run is interrupted as well, and its
+// calls are no evidence.
+func (w *world) cleanup(ctx context.Context) {
+	w.mu.Lock()
+	mine := append([]*operation(nil), w.mine...)
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.requestFor())
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, op := range mine {
+		wg.Go(func() { w.run.endOperation(ctx, w.plan.transport, op) })
+	}
+	wg.Wait()
+}
+
+// endOperation cancels an operation that may still be running, and runs its
+// role's cleanup. What stays in progress is listed in the report.
+func (r *run) endOperation(ctx context.Context, t targets.Transport, op *operation) {
+	if op.started.Cleanup != nil {
+		defer func() {
+			if err := op.started.Cleanup(ctx); err != nil {
+				r.leave(fmt.Sprintf("%s (cleanup: %v)", op.name, err))
+			}
+		}()
+	}
+	if op.over || op.lastDone() || r.target.Roles[op.role].Foreign {
+		return
+	}
+	ep := r.target.Endpoints[t]
+	if ep == nil || ep.Client == nil {
+		return
+	}
+	ex, err := ep.Client.Call(ctx, targets.Cancel, cancelRequest(op.name))
+	if err == nil && ex.Accepted() {
+		return
+	}
+	got, getErr := ep.Client.Call(ctx, targets.Get, getRequest(op.name))
+	if getErr == nil && (!got.Accepted() || readOperation(got, -1, object(got.Doc)).done) {
+		return
+	}
+	r.leave(op.name)
+}
+
+func (op *operation) lastDone() bool {
+	return len(op.snapshots) > 0 && op.snapshots[len(op.snapshots)-1].done
+}
+
+func (r *run) leave(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = append(r.left, name)
+}
+
+// stopped is the ruling of a case whose run or time is over.
+func stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, context.DeadlineExceeded):
+		return inconclusive("the time for this case (or --timeout for the run) was over")
+	case errors.Is(cause, context.Canceled):
+		return inconclusive("the run was interrupted")
+	}
+	return inconclusive("%v", cause)
+}
+
+// sleep waits, and tells whether the context is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// object is a document as a JSON object; an empty one where it is none.
+func object(doc any) map[string]any {
+	m, _ := doc.(map[string]any)
+	return m
+}

@@ -1,0 +1,409 @@
+// Package steps judges a server: the vocabulary of the scenarios, and the run
+// that drives them against a target.
+package steps
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cucumber/godog"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/steps/hidepath"
+	"github.com/lro-tools/conform/targets"
+)
+
+// PATH is back before any function of this package runs; see hidepath.
+var _ = hidepath.Restore()
+
+// Options choose what of the contract is judged, and how fast. The zero value
+// judges everything.
+type Options struct {
+	Run, Skip   []string      // requirement ids with *, or text in a scenario's name
+	Transport   string        // rest, grpc, or all ("")
+	Level       string        // must ("") or should: the lowest level that counts
+	Concurrency int           // scenarios at a time; 0: 16
+	Repeat      int           // how often each case is run; 0: once
+	Timeout     time.Duration // the whole run; 0: 10 minutes
+	Shard       int           // 1 to Shards: which part of the cases is run
+	Shards      int           // 0 or 1: all of them
+	Yes         bool          // more than 50 operations may be started on a target that is not loopback
+	Version     string        // of the suite, for the report
+	Baseline    []reports.BaselineEntry
+	// OnCase, if set, is told of each case that has ended, one at a time.
+	OnCase func(done, planned int, c reports.Case)
+	// Signal, if set, tells after the run which signal cancelled its context (0: none).
+	Signal func() int
+}
+
+const (
+	defaultConcurrency = 16
+	defaultTimeout     = 10 * time.Minute
+)
+
+// Run judges a target. An error is one of usage, such as a pattern that
+// matches nothing (*PatternError): nothing was judged and there is no report.
+// Whatever the server does, there is a report. When ctx is cancelled the
+// report holds what was found until then, and its outcome is interrupted.
+func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Report, error) {
+	catalogue, err := features.Requirements()
+	if err != nil {
+		return nil, err
+	}
+	files, err := features.Files()
+	if err != nil {
+		return nil, err
+	}
+	digest, err := features.Digest()
+	if err != nil {
+		return nil, err
+	}
+	docs := documents(files)
+	cases, err := plan(docs, catalogue)
+	if err != nil {
+		return nil, err
+	}
+	if err := choose(cases, catalogue, target, o); err != nil {
+		return nil, err
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = defaultConcurrency
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	s := &suite{run: newRun(target, o, catalogue), cases: cases, results: map[string]reports.Case{}}
+	s.judge(ctx, docs, catalogue)
+	return s.report(ctx, catalogue, digest), nil
+}
+
+// A suite is one run of the scenarios.
+type suite struct {
+	run   *run
+	cases []*planned
+
+	ctxs map[targets.Transport]context.Context
+
+	mu      sync.Mutex
+	byID    map[string]*planned // by godog's pickle id
+	results map[string]reports.Case
+	done    int
+	pending int
+	suffix  string // of the ids of repeated cases
+}
+
+// judge runs every case that is selected and can be run.
+func (s *suite) judge(ctx context.Context, docs []document, catalogue []features.Requirement) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.run.options.Timeout, fmt.Errorf("the time for the run was over (--timeout %v)", s.run.options.Timeout))
+	defer cancel()
+	s.ctxs = map[targets.Transport]context.Context{}
+	for _, t := range targets.Transports() {
+		c, gone := context.WithCancelCause(ctx)
+		defer gone(nil)
+		s.ctxs[t], s.run.health[t].gone = c, gone
+	}
+	var open []*planned
+	judged := map[targets.Transport]bool{}
+	for _, c := range s.cases {
+		if r := s.static(c); r != nil {
+			s.results[c.id] = decided(c, r)
+			continue
+		}
+		open = append(open, c)
+		judged[c.transport] = true
+	}
+	if len(open) == 0 {
+		return
+	}
+	var transports []targets.Transport
+	for _, t := range targets.Transports() {
+		if judged[t] {
+			transports = append(transports, t)
+		}
+	}
+	s.run.prepare(ctx, transports)
+	s.pending = len(open) * max(1, s.run.options.Repeat)
+	for i := range max(1, s.run.options.Repeat) {
+		if i > 0 {
+			s.suffix = repeatSuffix(i)
+		}
+		if err := s.godog(ctx, docs, open, catalogue); err != nil {
+			s.run.setProblem("suite error: " + err.Error())
+		}
+	}
+	for _, t := range transports {
+		if op := s.run.support[t].spare; op != nil {
+			s.run.endOperation(context.WithoutCancel(ctx), t, op)
+		}
+	}
+}
+
+// static decides a case without a call, where it can be.
+func (s *suite) static(c *planned) error {
+	if c.deselected != "" {
+		return &ruling{verdict: reports.Deselected, reason: c.deselected}
+	}
+	r := s.run
+	ep := r.target.Endpoints[c.transport]
+	if ep == nil || !ep.Judge {
+		return inapplicable("the target has no %s to judge", c.transport)
+	}
+	if a := r.target.Roles[targets.Running]; !a.Configured {
+		reason := "no operation of the role running can be started"
+		if a.Unavailable != "" {
+			reason += ": " + a.Unavailable
+		}
+		return untested("operations.running", "%s", reason)
+	}
+	var missing error
+	for _, name := range c.requirement.Roles {
+		if err := r.role(targets.Role(name)); err != nil {
+			if err.(*ruling).verdict == reports.Inapplicable {
+				return err
+			}
+			missing = err
+		}
+	}
+	if err := r.principals(c.requirement); err != nil {
+		if err.(*ruling).verdict == reports.Inapplicable {
+			return err
+		}
+		missing = err
+	}
+	return missing
+}
+
+// principals tells whether the callers that a requirement needs are configured.
+func (r *run) principals(req features.Requirement) error {
+	if req.Group == authGroup && !r.target.Authenticated {
+		return inapplicable("the target file sets no auth: the server is not protected")
+	}
+	for _, p := range req.Principals {
+		a := r.target.Principals[targets.Principal(p)]
+		switch {
+		case a.Unavailable != "":
+			return inapplicable("principals.%s is unavailable: %s", p, a.Unavailable)
+		case !a.Configured:
+			return untested("principals."+p, "principals.%s is not configured", p)
+		}
+	}
+	return nil
+}
+
+// authGroup is the catalogue's group of requirements about callers.
+const authGroup = "Authentication and authorisation (only with configured principals)"
+
+// decided is a case that was not run.
+func decided(c *planned, err error) reports.Case {
+	r := err.(*ruling)
+	return reports.Case{ID: c.id, Feature: c.feature, File: c.file, Line: c.line, Rule: c.rule, Scenario: c.scenario,
+		Transport: c.transport, Requirement: c.requirement.ID, Verdict: r.verdict, Reason: r.reason, Needs: r.needs,
+		Broke: []string{}, Steps: append([]reports.Step(nil), c.steps...), Exchanges: []targets.Exchange{}}
+}
+
+// godog runs the open cases once.
+func (s *suite) godog(ctx context.Context, docs []document, open []*planned, catalogue []features.Requirement) error {
+	wanted := map[string]*planned{}
+	uris := map[string]bool{}
+	for _, c := range open {
+		wanted[c.id] = c
+		uris[c.uri] = true
+	}
+	var some []document
+	var contents []godog.Feature
+	for _, d := range docs {
+		if uris[d.uri] {
+			some = append(some, d)
+			contents = append(contents, godog.Feature{Name: d.uri, Contents: d.file.Contents})
+		}
+	}
+	again, err := plan(some, catalogue)
+	if err != nil {
+		return err
+	}
+	byID := map[string]*planned{}
+	for _, c := range again {
+		if o := wanted[c.id]; o != nil {
+			byID[c.pickle] = o
+		}
+	}
+	s.byID = byID
+	registerSilence()
+	ts := godog.TestSuite{
+		Name: "conform",
+		TestSuiteInitializer: func(tc *godog.TestSuiteContext) {
+			sc := tc.ScenarioContext()
+			sc.Before(s.before)
+			sc.After(s.after)
+			sc.StepContext().Before(s.beforeStep)
+			sc.StepContext().After(s.afterStep)
+			for _, d := range definitions() {
+				sc.Step(d.pattern, d.do)
+			}
+		},
+		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard,
+			Concurrency: max(2, s.run.options.Concurrency), FeatureContents: contents, DefaultContext: ctx},
+	}
+	ts.Run() // its verdict is not ours: see after
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range open {
+		if _, ok := s.results[c.id+s.suffix]; !ok {
+			r := decided(c, inconclusive("suite error: the scenario was not run"))
+			r.ID, r.SuiteBug = c.id+s.suffix, true
+			s.results[r.ID] = r
+		}
+	}
+	return nil
+}
+
+// repeatSuffix tells the repetitions of a case apart; the first has none.
+func repeatSuffix(n int) string { return fmt.Sprintf("#%d", n+1) }
+
+type cancelKey struct{}
+
+// before makes the world of a case, or ends it at once.
+func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context, error) {
+	c := s.byID[p.Id]
+	if c == nil {
+		return ctx, godog.ErrSkip
+	}
+	w := newWorld(s.run, c)
+	ctx, cancel := context.WithTimeout(s.ctxs[c.transport], s.run.caseLimit())
+	ctx = context.WithValue(context.WithValue(ctx, worldKey{}, w), cancelKey{}, cancel)
+	if ctx.Err() != nil {
+		w.ended = stopped(ctx)
+		return ctx, godog.ErrSkip
+	}
+	if b := s.run.support[c.transport].blocked; b != "" {
+		w.ended = s.blockedCase(w, b)
+		return ctx, godog.ErrSkip
+	}
+	return ctx, nil
+}
+
+// blockedCase ends a case of a transport that cannot be judged.
+func (s *suite) blockedCase(w *world, reason string) error {
+	sup := s.run.support[w.plan.transport]
+	if sup.unlike && w.plan.requirement.ID == "transport.parity" {
+		w.exchanges = append(w.exchanges, sup.exchanges...)
+		return w.accuse("transport.parity", len(w.exchanges)-1, "both transports act on the same operations", reason,
+			"an operation that was started is not found over %s, while the other transport finds its own", w.plan.transport)
+	}
+	return inconclusive("%s", reason)
+}
+
+// caseLimit bounds one case, whatever the server does.
+func (r *run) caseLimit() time.Duration {
+	t := r.target.Timeouts
+	return time.Minute + 3*t.Settle + 10*t.Observe + 6*t.Request
+}
+
+func (s *suite) beforeStep(ctx context.Context, _ *godog.Step) (context.Context, error) {
+	if w, ok := ctx.Value(worldKey{}).(*world); ok {
+		w.at++
+	}
+	return ctx, nil
+}
+
+// afterStep takes the verdict from the step itself: godog's own result counts
+// skips and undefined steps in ways that do not suit a judge.
+func (s *suite) afterStep(ctx context.Context, st *godog.Step, status godog.StepResultStatus, err error) (context.Context, error) {
+	w, ok := ctx.Value(worldKey{}).(*world)
+	if !ok || w.at < 1 || w.at > len(w.steps) {
+		return ctx, nil
+	}
+	step := &w.steps[w.at-1]
+	if w.ended != nil {
+		return ctx, nil
+	}
+	switch {
+	case status == godog.StepPassed:
+		step.Status = "passed"
+	case err != nil:
+		step.Status, step.Message = "failed", err.Error()
+		switch err.(type) {
+		case *violation:
+		case *ruling:
+			step.Status = "skipped"
+		default:
+			w.suiteBug = true
+			err = inconclusive("suite error: %v", err)
+			step.Message = err.Error()
+		}
+		w.ended = err
+	default:
+		w.suiteBug = true
+		w.ended = inconclusive("suite error: step %q is %v", st.Text, status)
+	}
+	return ctx, nil
+}
+
+// after ends a case: what it started is cancelled, and its result kept.
+func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.Context, error) {
+	w, ok := ctx.Value(worldKey{}).(*world)
+	if !ok {
+		return ctx, nil
+	}
+	defer ctx.Value(cancelKey{}).(context.CancelFunc)()
+	c := s.finish(ctx, w)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.ID += s.suffix
+	s.results[c.ID] = c
+	s.done++
+	if f := s.run.options.OnCase; f != nil {
+		f(s.done, s.pending, c)
+	}
+	return ctx, nil
+}
+
+// finish makes the report's case of a world. A panic of ours is a suite error.
+func (s *suite) finish(ctx context.Context, w *world) (c reports.Case) {
+	defer func() {
+		if e := recover(); e != nil {
+			c = decided(w.plan, inconclusive("suite error: %v", e))
+			c.SuiteBug = true
+		}
+	}()
+	w.cleanup(ctx)
+	return w.result()
+}
+
+// result is what the case found.
+func (w *world) result() reports.Case {
+	c := decided(w.plan, &ruling{verdict: reports.Passed})
+	c.Steps, c.ElapsedMS = w.steps, float64(time.Since(w.began).Microseconds())/1000
+	switch e := w.ended.(type) {
+	case *violation:
+		if w.noteOnly(e.Requirement) {
+			w.noteFor(e.Requirement, "%s", e.Error())
+			break
+		}
+		c.Verdict, c.Reason = reports.Failed, e.Error()
+		w.breaches = slices.Insert(slices.DeleteFunc(w.breaches, func(b reports.Breach) bool { return b.Requirement == e.Requirement }), 0, e.Breach)
+	case *ruling:
+		c.Verdict, c.Reason, c.Needs = e.verdict, e.reason, e.needs
+	}
+	own := w.plan.requirement.ID
+	for _, b := range w.breaches {
+		delete(w.held, b.Requirement)
+		if b.Requirement != own {
+			c.Broke = append(c.Broke, b.Requirement)
+		} else if c.Verdict != reports.Failed {
+			c.Verdict, c.Reason = reports.Failed, (&violation{b}).Error()
+		}
+	}
+	c.Held = slices.Sorted(maps.Keys(w.held))
+	c.Breaches, c.Notes, c.Observed, c.SuiteBug = w.breaches, w.notes, w.observed, w.suiteBug
+	if w.exchanges != nil {
+		c.Exchanges = w.exchanges
+	}
+	return c
+}

@@ -1,0 +1,60 @@
+package steps
+
+import (
+	"context"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func invariantSteps() []definition {
+	return []definition{
+		step(`every answer keeps the rule`, thenKept),
+		step(`the client asks for that name`, whenAsksUnknown),
+	}
+}
+
+// unseenIsFine tells, for invariants about what a server need not send, what
+// was not there to be judged.
+var unseenIsFine = map[string]string{
+	"cancel.effect.requested-flag":  "the metadata has no member that tells that the cancellation was requested",
+	"cancel.state.metadata-state":   "the metadata has no state that is known to the suite (key metadata.state)",
+	"operation.json.any-type":       "no operation had metadata or a response",
+	"operation.json.done-boolean":   "no answer had the member done",
+	"error.http.details-any":        "no error carried details",
+	"error.http.details-unique":     "no error carried details",
+	"error.http.errorinfo":          "no error was answered by the service itself",
+	"error.http.errorinfo-format":   "no error carried an ErrorInfo",
+	"error.grpc.status-details":     "no error carried grpc-status-details-bin",
+	"error.http.code-equals-status": "no error came in the form of AIP-193",
+	"error.http.status-name":        "no error came in the form of AIP-193",
+}
+
+// thenKept judges an invariant on everything that the scenario has seen.
+func thenKept(ctx context.Context) error {
+	w := of(ctx)
+	id := w.plan.requirement.ID
+	if i := w.broken(id); i >= 0 {
+		return &violation{w.breaches[i]}
+	}
+	if w.held[id] || len(w.notes[id]) > 0 {
+		return nil
+	}
+	if why := unseenIsFine[id]; why != "" {
+		return inapplicable("%s", why)
+	}
+	if s := w.settled(); s.exchange >= 0 && w.it != nil && s.end != endedCancelled && w.facts["settled"] != nil {
+		return inconclusive("%s", w.ineffective(w.it, s))
+	}
+	return inconclusive("nothing was seen that could show it")
+}
+
+// whenAsksUnknown gets the name of no operation.
+func whenAsksUnknown(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Get, getRequest(w.unknown), "")
+	})
+	w.checkError(c)
+	w.facts["call"] = c
+	return err
+}

@@ -1,0 +1,151 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func responseSteps() []definition {
+	return []definition{
+		step(`the cancel is accepted`, thenAccepted),
+		step(`the success has the status 200`, thenStatus200),
+		step(`the answer is an empty object`, thenEmptyObject),
+		step(`the answer says that it is JSON`, thenContentType),
+		step(`it becomes cancelled in time`, thenBecomesCancelled),
+	}
+}
+
+// thenAccepted judges that the cancel of an operation in progress is accepted.
+func thenAccepted(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	const want = "success: HTTP 200, gRPC OK"
+	if c.err != nil {
+		if err := w.cancelIsSilent(ctx, c); err != nil {
+			return err
+		}
+		return w.fail(c, want, "the cancel of an operation in progress brings no answer, again on fresh operations, while other cancels are answered")
+	}
+	if c.Accepted() {
+		return nil
+	}
+	l, err := w.get(ctx, w.it)
+	if err != nil {
+		return err
+	}
+	if l.done && !l.cancelled() {
+		return w.tooSoon(w.it)
+	}
+	return w.fail(c, want, "the cancel of an operation in progress is refused")
+}
+
+// success is the answer to the scenario's cancel, which must have been accepted.
+func (w *world) success() (call, error) {
+	c := w.theCall()
+	if c.err != nil {
+		return c, inconclusive("the cancel brought no answer: %v (see cancel.accept.in-progress)", c.err)
+	}
+	if !c.Accepted() {
+		return c, w.refused(c)
+	}
+	return c, nil
+}
+
+func thenStatus200(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.success()
+	if err == nil && c.HTTP != 200 {
+		return w.fail(c, "HTTP 200", "a successful cancel is not answered 200")
+	}
+	return err
+}
+
+// thenEmptyObject judges the body of success: one JSON object without members.
+// 204 has its own requirement, and no body to judge.
+func thenEmptyObject(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.success()
+	if err != nil {
+		return err
+	}
+	if c.HTTP == 204 {
+		return inconclusive("204 has no body (see cancel.response.status-200)")
+	}
+	m, ok := c.Doc.(map[string]any)
+	switch {
+	case len(c.Body) == 0:
+		return w.failBody(c, "no body at all")
+	case c.DocErr != nil:
+		return w.failBody(c, "a body that is no JSON value: "+c.DocErr.Error())
+	case !ok:
+		return w.failBody(c, clip(canonical(c.Doc)))
+	case envelope(m):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case len(m) != 0:
+		return w.failBody(c, "members: "+clip(canonical(c.Doc)))
+	}
+	return nil
+}
+
+func (w *world) failBody(c call, actual string) error {
+	return w.accuse(w.plan.requirement.ID, c.index, "{}", actual, "the body of success is not an empty JSON object")
+}
+
+// thenContentType judges the media type of success. An answer without a body
+// has its own requirement.
+func thenContentType(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.success()
+	if err != nil {
+		return err
+	}
+	if len(c.Body) == 0 {
+		return inconclusive("the answer has no body (see cancel.response.empty-json-object)")
+	}
+	switch t := mediaType(c.Header); t {
+	case "application/json":
+	case "text/json":
+		w.note("success is text/json: some clients accept it")
+	default:
+		return w.accuse(w.plan.requirement.ID, c.index, "application/json", fmt.Sprintf("%q", t), "the success does not say that it is JSON")
+	}
+	return nil
+}
+
+// thenBecomesCancelled judges the effect of an accepted cancel. Only a target
+// that guarantees it can fail.
+func thenBecomesCancelled(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.success()
+	if err != nil {
+		return err
+	}
+	s, err := w.settle(ctx, w.it)
+	if err != nil {
+		return err
+	}
+	switch {
+	case s.end == endedCancelled:
+		w.observe(w.plan.requirement.ID, fmt.Sprintf("cancelled %v after the cancel was accepted", s.received.Sub(c.End()).Round(time.Millisecond)))
+		return nil
+	case s.end == endedNever && w.run.target.Guaranteed:
+		return w.accuse(w.plan.requirement.ID, s.look.index, fmt.Sprintf("done with error code 1 within settle (%v)", w.settleFor()), s.state(),
+			"an accepted cancel had no effect, although the target guarantees it")
+	}
+	return inconclusive("%s", w.ineffective(w.it, s))
+}
+
+// isCode tells whether a call was answered with one of the codes.
+func isCode(ex targets.Exchange, list ...codes.Code) bool {
+	for _, c := range list {
+		if ex.Code == c && (ex.Transport == targets.REST || ex.GRPC != nil && ex.GRPC.HasStatus) {
+			return true
+		}
+	}
+	return false
+}

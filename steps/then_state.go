@@ -1,0 +1,183 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+func stateSteps() []definition {
+	return []definition{
+		step(`it is done`, thenDone),
+		step(`its error code is 1`, thenCode1),
+		step(`it has no response`, thenNoResponse),
+		step(`its error has a message`, thenErrorMessage),
+		step(`it is not deleted`, thenNotDeleted),
+		step(`Get succeeds and returns it`, thenGetOK),
+		step(`its metadata is of the type that it was`, thenMetadataKept),
+		step(`it can be read for as long as it is watched`, thenRetained),
+	}
+}
+
+// mustBeCancelled lets a scenario about cancelled operations go on only where
+// there is one.
+func (w *world) mustBeCancelled() (settled, error) {
+	s := w.settled()
+	if s.end != endedCancelled {
+		return s, inconclusive("%s", w.ineffective(w.it, s))
+	}
+	return s, nil
+}
+
+func thenDone(ctx context.Context) error {
+	w := of(ctx)
+	if s := w.settled(); s.end == endedInName {
+		return w.failAt(s.snapshot, "done: true with error code 1", "the operation shows the error of a cancelled one, but is not done")
+	}
+	_, err := w.mustBeCancelled()
+	return err
+}
+
+// thenCode1 judges the code of an operation that ended after an accepted
+// cancel. Where the cancellation is not guaranteed, another legal end says
+// nothing about cancelled operations.
+func thenCode1(ctx context.Context) error {
+	w := of(ctx)
+	s := w.settled()
+	const want = "done with error code 1 (CANCELLED)"
+	switch {
+	case s.end == endedCancelled:
+		return nil
+	case s.end == endedWrongly && s.hasError && !s.codeRead && w.broken("operation.json.error-is-status") >= 0:
+		return inconclusive("the operation's error cannot be read (see operation.json.error-is-status)")
+	case s.end == endedWrongly, s.end == endedOtherwise && w.run.target.Guaranteed:
+		return w.failAt(s.snapshot, want, "a cancelled operation does not end with error code 1")
+	}
+	return inconclusive("%s", w.ineffective(w.it, s))
+}
+
+func thenNoResponse(ctx context.Context) error {
+	w := of(ctx)
+	s, err := w.mustBeCancelled()
+	if err != nil {
+		return err
+	}
+	if s.hasResponse {
+		return w.failAt(s.snapshot, "no response beside the error", "a cancelled operation has a response")
+	}
+	if _, present := s.doc["response"]; present {
+		w.note("response is sent as null")
+	}
+	return nil
+}
+
+func thenErrorMessage(ctx context.Context) error {
+	w := of(ctx)
+	s, err := w.mustBeCancelled()
+	if err == nil && strings.TrimSpace(s.message) == "" {
+		return w.failAt(s.snapshot, "a text that is not empty", "the error of a cancelled operation has no message")
+	}
+	return err
+}
+
+// firstGets is how many Gets right after the end judge that a cancelled
+// operation is not deleted; later ones judge retention.
+const firstGets = 3
+
+func thenNotDeleted(ctx context.Context) error {
+	w := of(ctx)
+	s := w.settled()
+	const want = "Get returns the operation"
+	if s.end == endedVanished {
+		return w.fail(s.look.call, want, "the operation is gone after its cancel was accepted")
+	}
+	if _, err := w.mustBeCancelled(); err != nil {
+		return err
+	}
+	for range firstGets {
+		l, err := w.get(ctx, w.it)
+		if err != nil {
+			return err
+		}
+		if !l.found && notFound(l.Exchange) {
+			return w.fail(l.call, want, "the cancelled operation is gone")
+		}
+	}
+	return nil
+}
+
+// thenGetOK judges that Get of a cancelled operation succeeds: the operation's
+// error is not the call's.
+func thenGetOK(ctx context.Context) error {
+	w := of(ctx)
+	s := w.settled()
+	const want = "success, with the operation"
+	if s.end == endedUnreadable && s.garbled {
+		return w.fail(s.look.call, want, "Get of a cancelled operation returns something that is no operation")
+	}
+	if s.end == endedUnreadable {
+		return w.fail(s.look.call, want, "Get of a cancelled operation fails")
+	}
+	if _, err := w.mustBeCancelled(); err != nil {
+		return err
+	}
+	for range firstGets {
+		l, err := w.get(ctx, w.it)
+		if err != nil {
+			return err
+		}
+		if !l.found && notFound(l.Exchange) {
+			return inconclusive("Get answered NOT_FOUND (see cancel.state.not-deleted)")
+		}
+		if !l.found || l.garbled {
+			return w.fail(l.call, want, "Get of a cancelled operation does not return it")
+		}
+	}
+	return nil
+}
+
+func thenMetadataKept(ctx context.Context) error {
+	w := of(ctx)
+	s, err := w.mustBeCancelled()
+	if err != nil {
+		return err
+	}
+	before := ""
+	for _, e := range w.it.snapshots {
+		if !e.done {
+			before, _ = object(e.doc["metadata"])["@type"].(string)
+		}
+		if before != "" {
+			break
+		}
+	}
+	if before == "" {
+		return inapplicable("the operation had no metadata before it was cancelled")
+	}
+	after, _ := object(s.doc["metadata"])["@type"].(string)
+	if after != before {
+		return w.accuse(w.plan.requirement.ID, s.exchange, "metadata of the type "+before, fmt.Sprintf("%q", after), "the metadata of the operation is gone, or of another type, once it is cancelled")
+	}
+	return nil
+}
+
+// thenRetained judges the end of the observation window; the first Gets belong
+// to cancel.state.not-deleted.
+func thenRetained(ctx context.Context) error {
+	w := of(ctx)
+	if _, err := w.mustBeCancelled(); err != nil {
+		return err
+	}
+	looks := 0
+	_, err := w.poll(ctx, w.it, w.observeFor(), func(l look) (bool, error) {
+		looks++
+		if l.found || !notFound(l.Exchange) {
+			return false, nil
+		}
+		if looks <= firstGets {
+			return false, inconclusive("Get answered NOT_FOUND right after the end (see cancel.state.not-deleted)")
+		}
+		return false, w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")
+	})
+	return err
+}

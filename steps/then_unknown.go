@@ -1,0 +1,47 @@
+package steps
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+)
+
+func unknownSteps() []definition {
+	return []definition{
+		step(`the answer is that there is no such operation`, thenNotFound),
+		step(`there is still no operation of that name`, thenNotCreated),
+	}
+}
+
+// thenNotFound judges the cancel of a well-formed name of no operation.
+func thenNotFound(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	switch {
+	case notFound(c.Exchange):
+	case unimplemented(c.Exchange) && w.unsupported(), w.unsupported() && w.run.support[w.plan.transport].asMissing:
+		return inapplicable("the server does not support cancel: %s", c.Status())
+	case isCode(c.Exchange, codes.PermissionDenied):
+		w.note("the cancel of a name of no operation is answered PERMISSION_DENIED")
+	case isCode(c.Exchange, codes.InvalidArgument):
+		w.note("the cancel of a made-up name is answered INVALID_ARGUMENT: legal where its id has the wrong form (key unknown)")
+	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	default:
+		return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
+	}
+	return nil
+}
+
+func thenNotCreated(ctx context.Context) error {
+	w := of(ctx)
+	op := &operation{name: w.unknown, over: true}
+	l, err := w.get(ctx, op)
+	if err != nil {
+		return err
+	}
+	if l.found && !envelope(object(l.Doc)) {
+		return w.fail(l.call, "NOT_FOUND, as before the cancel", "the cancel of a name of no operation has brought one about")
+	}
+	return nil
+}

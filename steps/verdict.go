@@ -1,0 +1,45 @@
+package steps
+
+import (
+	"fmt"
+
+	"github.com/lro-tools/conform/reports"
+)
+
+// A violation is a finding: the server broke a requirement, and an exchange
+// shows it. Only a violation makes a verdict failed.
+type violation struct {
+	reports.Breach
+}
+
+func (v *violation) Error() string {
+	msg := v.Message
+	if v.Expected != "" {
+		msg += "; expected " + v.Expected
+	}
+	if v.Actual != "" {
+		msg += "; got " + v.Actual
+	}
+	return msg
+}
+
+// A ruling ends a case without a finding: inconclusive, untested or inapplicable.
+type ruling struct {
+	verdict reports.Verdict
+	reason  string
+	needs   string // untested: the key of the target file
+}
+
+func (r *ruling) Error() string { return string(r.verdict) + ": " + r.reason }
+
+func inconclusive(format string, args ...any) error {
+	return &ruling{verdict: reports.Inconclusive, reason: fmt.Sprintf(format, args...)}
+}
+
+func inapplicable(format string, args ...any) error {
+	return &ruling{verdict: reports.Inapplicable, reason: fmt.Sprintf(format, args...)}
+}
+
+func untested(needs, format string, args ...any) error {
+	return &ruling{verdict: reports.Untested, reason: fmt.Sprintf(format, args...), needs: needs}
+}

@@ -1,0 +1,181 @@
+package steps
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func whenSteps() []definition {
+	return []definition{
+		step(`the client cancels it`, whenCancels),
+		step(`the client cancels it and follows it to its end`, whenCancelsAndFollows),
+		step(`the client follows it to its end`, whenFollows),
+		step(`the client cancels that name`, whenCancelsUnknown),
+		step(`the client asks for that name and cancels it`, whenCancelsUnknown),
+	}
+}
+
+// whenCancels sends the plain cancel. A transient answer is repeated on a
+// fresh operation; any other is the scenario's to judge.
+func whenCancels(ctx context.Context) error {
+	w := of(ctx)
+	for try := 1; ; try++ {
+		c := w.cancel(ctx, w.it)
+		if c.err != nil && ctx.Err() != nil {
+			return stopped(ctx)
+		}
+		if c.err != nil || !transient(c.Exchange) {
+			w.calls = append(w.calls, c.index)
+			w.facts["call"] = c
+			return nil
+		}
+		if try == transientTries {
+			return inconclusive("cancel answered %s, %d times", c.Status(), try)
+		}
+		fresh, err := w.again(ctx, w.it)
+		if err != nil {
+			return err
+		}
+		w.it = fresh
+	}
+}
+
+// again brings about another operation in the state that one was in when the
+// scenario had prepared it.
+func (w *world) again(ctx context.Context, op *operation) (*operation, error) {
+	if !op.lastDone() {
+		return w.startInProgress(ctx, op.role)
+	}
+	switch {
+	case op.role == targets.Succeeding:
+		return w.finished(ctx, "succeeded")
+	case op.role == targets.Failing:
+		return w.finished(ctx, "failed")
+	}
+	return w.cancelled(ctx)
+}
+
+// theCall is the call that the scenario's When made.
+func (w *world) theCall() call {
+	c, _ := w.facts["call"].(call)
+	return c
+}
+
+// whenCancelsAndFollows cancels an operation and polls it to its end.
+func whenCancelsAndFollows(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	op, c, err := w.cancelOnce(ctx, w.it)
+	w.it = op
+	w.facts["call"] = c
+	if err != nil {
+		return err
+	}
+	s, err := w.settle(ctx, op)
+	w.facts["settled"] = s
+	return err
+}
+
+// settled is what the scenario's When saw of the operation's end.
+func (w *world) settled() settled {
+	s, _ := w.facts["settled"].(settled)
+	return s
+}
+
+func whenFollows(ctx context.Context) error {
+	w := of(ctx)
+	l, err := w.untilDone(ctx, w.it)
+	w.facts["look"] = l
+	return err
+}
+
+// whenCancelsUnknown cancels the name of no operation.
+func whenCancelsUnknown(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Cancel, cancelRequest(w.unknown), "")
+	})
+	w.checkError(c)
+	w.facts["call"] = c
+	return err
+}
+
+// repeatTransient makes a call that has no effect until its answer is not
+// transient, three times at most. No answer is a ruling.
+func (w *world) repeatTransient(ctx context.Context, do func() call) (call, error) {
+	for try := 1; ; try++ {
+		c := do()
+		if c.err != nil {
+			if ctx.Err() != nil {
+				return c, stopped(ctx)
+			}
+			return c, inconclusive("%s brought no answer: %v", c.Method, c.err)
+		}
+		if !transient(c.Exchange) {
+			return c, nil
+		}
+		if try == transientTries || !sleep(ctx, firstPause*20) {
+			return c, inconclusive("%s answered %s, %d times", c.Method, c.Status(), try)
+		}
+	}
+}
+
+// silent decides whether a call that brought no answer is a finding: it must
+// stay without answer on two fresh operations, while a control call of the
+// same method is answered just before and just after. The error is a ruling
+// where it is none.
+func (w *world) silent(ctx context.Context, first call, again func() (call, error), control func() (call, error)) error {
+	notOne := func(c call, err error, what string) error {
+		switch {
+		case ctx.Err() != nil:
+			return stopped(ctx)
+		case err != nil:
+			return err
+		case c.err != nil:
+			return inconclusive("no answer: %v; neither was the control call answered (%s)", first.err, what)
+		}
+		return nil
+	}
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	if c, err := control(); notOne(c, err, "before") != nil {
+		return notOne(c, err, "before")
+	}
+	for range 2 {
+		c, err := again()
+		if err != nil {
+			return err
+		}
+		if c.err == nil {
+			return inconclusive("no answer once (%v), but an answer on a fresh operation: %s", first.err, c.Status())
+		}
+	}
+	c, err := control()
+	return notOne(c, err, "after")
+}
+
+// cancelIsSilent is silent for the plain cancel, with the cancel of a name of
+// no operation as the control.
+func (w *world) cancelIsSilent(ctx context.Context, first call) error {
+	name := unlike(w.it.name, 1)
+	return w.silent(ctx, first, func() (call, error) {
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return call{}, err
+		}
+		return w.cancel(ctx, op), nil
+	}, func() (call, error) {
+		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: is any cancel answered?"), nil
+	})
+}
+
+// isViolation tells whether an error is a finding.
+func isViolation(err error) bool {
+	var v *violation
+	return errors.As(err, &v)
+}
