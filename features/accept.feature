@@ -1,9 +1,27 @@
 Feature: An accepted cancel
+  Cancelling is asynchronous and best effort: an accepted cancel starts it, and Get shows what became of it.
 
   @req:cancel.accept.in-progress
   Rule: On a server that supports cancel, cancelling an existing in-progress operation returns OK.
 
     Scenario: A running operation can be cancelled
-      Given a running operation
+      Given a server that supports cancel
+      And a running operation
       When the client cancels it
       Then the cancel is accepted
+
+  @req:cancel.effect.best-effort
+  Rule: The server really tries: an operation declared cancellable reaches a terminal state well before its natural end.
+
+    Scenario: An accepted cancel takes effect
+      Given a running operation
+      When the client cancels it
+      Then it becomes cancelled in time
+
+  @req:cancel.effect.requested-flag
+  Rule: If the metadata has a “cancellation requested” field, it is set once the cancel was accepted and is never unset.
+
+    Scenario: The request shows once it was accepted
+      Given a running operation
+      When the client cancels it and follows it to its end
+      Then every answer keeps the rule

@@ -463,7 +463,7 @@ func (w *world) judgeUnaffected(op *operation, l look, how string) error {
 	case l.done:
 		return w.tooSoon(op)
 	}
-	if set, present := requestedFlag(l.doc["metadata"]); present && set {
+	if set, present := requestedFlag(w.metadata(l.snapshot)); present && set {
 		return w.failAt(l.snapshot, want, "the operation's metadata shows a request to cancel after %s", how)
 	}
 	if s := w.metadataState(l.snapshot); s == "CANCELLING" || s == "CANCELLED" {

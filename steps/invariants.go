@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -218,7 +220,7 @@ func alias(a, b string) bool {
 // set is not.
 func (w *world) checkRequestedFlag(op *operation, s snapshot) {
 	const id = "cancel.effect.requested-flag"
-	set, present := requestedFlag(s.doc["metadata"])
+	set, present := requestedFlag(w.metadata(s))
 	switch {
 	case present && set:
 		op.flagSet = true
@@ -236,11 +238,25 @@ func (w *world) checkRequestedFlag(op *operation, s snapshot) {
 // this one was asked for.
 func (w *world) afterFlag(op *operation, s snapshot) bool {
 	for _, e := range op.snapshots {
-		if set, _ := requestedFlag(e.doc["metadata"]); set && e.received.Before(s.sent) {
+		if set, _ := requestedFlag(w.metadata(e)); set && e.received.Before(s.sent) {
 			return true
 		}
 	}
 	return false
+}
+
+// metadata is an operation's metadata in its JSON form, over gRPC too where its
+// type is known; nil where there is none.
+func (w *world) metadata(s snapshot) any {
+	doc := s.doc["metadata"]
+	if s.transport != targets.GRPC || doc == nil {
+		return doc
+	}
+	decoded, ok := w.decodeAny(doc)
+	if !ok {
+		return doc
+	}
+	return decoded
 }
 
 // metadataState reads the state that the target file points to; "" where there
@@ -250,23 +266,23 @@ func (w *world) metadataState(s snapshot) string {
 	if p == "" {
 		return ""
 	}
-	doc := s.doc["metadata"]
-	if s.transport == targets.GRPC {
-		decoded, ok := w.decodeAny(doc)
-		if !ok {
-			return ""
-		}
-		doc = decoded
-	}
-	v, _ := pointer(doc, p)
+	v, _ := pointer(w.metadata(s), p)
 	text, _ := v.(string)
 	return text
 }
 
-// decodeAny renders the value of an Any that came over gRPC, where its type is known.
+// decodeAny renders an Any that came over gRPC as JSON shows it, where its
+// type is linked in or known to the target by reflection or protoset.
 func (w *world) decodeAny(v any) (any, bool) {
 	typeURL, value, ok := wireAny(v)
-	if !ok || w.ep == nil || w.ep.Types == nil {
+	if !ok {
+		return nil, false
+	}
+	if text, err := protojson.Marshal(&anypb.Any{TypeUrl: typeURL, Value: value}); err == nil {
+		doc, err := targets.DecodeJSON(text)
+		return doc, err == nil
+	}
+	if w.ep == nil || w.ep.Types == nil {
 		return nil, false
 	}
 	doc, ok := w.ep.Types.Decode(typeURL, value)

@@ -35,7 +35,7 @@ type Options struct {
 	Shards      int           // 0 or 1: all of them
 	Yes         bool          // more than 50 operations may be started on a target that is not loopback
 	Version     string        // of the suite, for the report
-	Baseline    []reports.BaselineEntry
+	Baseline    []reports.KnownFailure
 	// OnCase, if set, is told of each case that has ended, one at a time.
 	OnCase func(done, planned int, c reports.Case)
 	// Signal, if set, tells after the run which signal cancelled its context (0: none).

@@ -13,7 +13,6 @@ func whenSteps() []definition {
 		step(`the client cancels it and follows it to its end`, whenCancelsAndFollows),
 		step(`the client follows it to its end`, whenFollows),
 		step(`the client cancels that name`, whenCancelsUnknown),
-		step(`the client asks for that name and cancels it`, whenCancelsUnknown),
 	}
 }
 

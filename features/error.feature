@@ -1,0 +1,106 @@
+@rest
+Feature: The form of errors over REST
+
+  @req:error.http.json-envelope
+  Rule: API-level errors are `{"error":{"code":int,"message":string,"status":string,"details":[…]}}`.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.code-equals-status
+  Rule: `error.code` equals the HTTP status code, not the gRPC number.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.status-name
+  Rule: `error.status` is a google.rpc.Code name whose HTTP mapping is the response status.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.message
+  Rule: `error.message` is a non-empty string.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.details-any
+  Rule: Every element of `details`, if any, is an object with `@type`.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.details-unique
+  Rule: No detail payload type occurs twice.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.content-type-json
+  Rule: API-level error responses are `application/json`.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule
+
+  @req:error.http.no-2xx-error
+  Rule: An error is never sent with a 2xx status.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule

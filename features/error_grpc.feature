@@ -1,0 +1,15 @@
+@grpc
+Feature: The form of errors over gRPC
+
+  @req:error.grpc.status-details
+  Rule: If `grpc-status-details-bin` is sent, it decodes to a google.rpc.Status with the same code and message as the trailers.
+
+    Scenario: An error of Cancel
+      Given a name that no operation has
+      When the client cancels that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Get
+      Given a name that no operation has
+      When the client asks for that name
+      Then every answer keeps the rule

@@ -1,0 +1,48 @@
+Feature: Cancelling a finished operation
+  What has ended stays as it ended, and the answer says so without a server fault.
+
+  @req:cancel.finished.preserves-success
+  Rule: Cancelling an operation that ended with `response` leaves it exactly so.
+
+    Scenario: A success stays a success
+      Given an operation that has succeeded
+      When the client cancels it
+      Then it stays as it ended
+
+  @req:cancel.finished.preserves-failure
+  Rule: Cancelling an operation that ended with an error ≠ 1 does not turn it into CANCELLED.
+
+    Scenario: A failure stays a failure
+      Given an operation that has failed
+      When the client cancels it
+      Then it stays as it ended
+
+  @req:cancel.finished.preserves-cancelled
+  Rule: Cancelling an already cancelled operation leaves it cancelled.
+
+    Scenario: A cancelled operation stays cancelled
+      Given an operation that has been cancelled
+      When the client cancels it
+      Then it stays as it ended
+
+  @req:cancel.finished.status-legal
+  Rule: The call answers OK, FAILED_PRECONDITION, ABORTED, INVALID_ARGUMENT or (if consistently so) UNIMPLEMENTED; never INTERNAL/UNKNOWN/CANCELLED/ALREADY_EXISTS, and NOT_FOUND only if Get also says NOT_FOUND.
+
+    Scenario Outline: The answer is legal
+      Given an operation that has <ended>
+      When the client cancels it
+      Then the answer is legal for a finished operation
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
+
+  @req:cancel.finished.status-preferred
+  Rule: Preferred: OK/`{}` (no-op) or FAILED_PRECONDITION (400).
+
+    Scenario: The answer is a preferred one
+      Given an operation that has succeeded
+      When the client cancels it
+      Then the answer is one of the preferred for a finished operation

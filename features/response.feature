@@ -1,0 +1,26 @@
+@rest
+Feature: What a successful cancel answers
+
+  @req:cancel.response.status-200
+  Rule: A successful cancel is HTTP 200 exactly (not 201/202/204).
+
+    Scenario: The status is 200
+      Given a running operation
+      When the client cancels it
+      Then the success has the status 200
+
+  @req:cancel.response.empty-json-object
+  Rule: The body is exactly one JSON object with zero members: not zero bytes, `null`, `[]`, `""`, `{"@type":…}`, an Operation, or any extra member.
+
+    Scenario: The body is an empty object
+      Given a running operation
+      When the client cancels it
+      Then the answer is an empty object
+
+  @req:cancel.response.content-type-json
+  Rule: The success response has media type `application/json`.
+
+    Scenario: The answer says that it is JSON
+      Given a running operation
+      When the client cancels it
+      Then the answer says that it is JSON

@@ -1,0 +1,17 @@
+Feature: Cancelling what does not exist
+
+  @req:cancel.unknown.not-found
+  Rule: Cancelling a well-formed but non-existent operation is NOT_FOUND (404 / 5) for an authorised caller.
+
+    Scenario: An unknown name is not found
+      Given a name that no operation has
+      When the client cancels that name
+      Then the answer is that there is no such operation
+
+  @req:cancel.unknown.no-create
+  Rule: Cancelling an unknown name does not create an operation.
+
+    Scenario: An unknown name stays unknown
+      Given a name that no operation has
+      When the client cancels that name
+      Then there is still no operation of that name
