@@ -275,8 +275,17 @@ func (w *wire) failed(caller, call context.Context, x Exchange, connected bool, 
 		kind = TimedOut
 	case !connected:
 		kind = Unreachable
-	case call.Err() != nil, errors.As(err, &slow) && slow.Timeout():
+	case call.Err() != nil, nearDeadline(call), errors.As(err, &slow) && slow.Timeout():
 		kind = TimedOut
 	}
 	return w.none(x, kind, err)
+}
+
+// nearDeadline tells whether the deadline of a call has all but passed. A gRPC
+// server knows it as well and resets the stream then, and either side may be
+// the first.
+func nearDeadline(call context.Context) bool {
+	const near = 20 * time.Millisecond
+	deadline, ok := call.Deadline()
+	return ok && time.Until(deadline) < near
 }
