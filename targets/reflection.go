@@ -1,0 +1,316 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	rpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// Bounds of what a server may describe.
+const (
+	maxDescribedFiles    = 2000
+	maxDescribedServices = 200
+)
+
+// A describer asks a gRPC server's reflection, once, for the types that are
+// wanted, and closes the stream and its connection before it returns: a server
+// is known (gapic-showcase 0.42) that lets every unary call hang while a
+// stream is open.
+type describer struct {
+	conn     Connection
+	services []string // to describe
+	all      bool     // describe every service of the server
+	timeout  time.Duration
+
+	turn  chan struct{} // held while asking
+	done  bool
+	files *protoregistry.Files
+	err   error
+}
+
+// describe makes the describer of an endpoint, if a recipe or the metadata's
+// state wants types, and lets Prepare ask it.
+func (w *wiring) describe(end *Endpoint, metadataState bool) {
+	t := &describer{conn: *w.draft.grpc, all: metadataState, timeout: w.target.Timeouts.Request, turn: make(chan struct{}, 1)}
+	var sets []*protoregistry.Files
+	for _, c := range w.calls {
+		if c.set != nil {
+			sets = append(sets, c.set)
+		} else if !slices.Contains(t.services, c.service) {
+			t.services = append(t.services, c.service)
+		}
+	}
+	w.types = t
+	if metadataState {
+		end.Types = &anyTypes{reflected: t, sets: sets}
+	}
+	if t.all || len(t.services) > 0 {
+		// That there is no reflection is no reason not to call the server: the
+		// recipe that needed it tells.
+		end.Prepare = func(ctx context.Context) error {
+			if _, err := t.known(ctx); err != nil && ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return nil
+		}
+	}
+}
+
+// known returns what the server describes. It is asked once, and again only
+// where it could not be reached.
+func (t *describer) known(ctx context.Context) (*protoregistry.Files, error) {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-t.turn }()
+	if t.done {
+		return t.files, t.err
+	}
+	files, err := t.ask(ctx)
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return nil, err
+	}
+	t.done, t.files, t.err = true, files, err
+	return files, err
+}
+
+// ask tries version v1 of reflection, then v1alpha, whose messages are the same.
+func (t *describer) ask(ctx context.Context) (*protoregistry.Files, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	var headers []string
+	for k, v := range t.conn.Headers {
+		headers = append(headers, strings.ToLower(k), v)
+	}
+	if c, ok := t.conn.Credentials[Owner]; ok {
+		proof, err := c.Headers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range proof {
+			headers = append(headers, strings.ToLower(k), v)
+		}
+	}
+	ctx = metadata.AppendToOutgoingContext(ctx, headers...)
+	files, err := t.askVersion(ctx, "v1")
+	if status.Code(err) == codes.Unimplemented {
+		files, err = t.askVersion(ctx, "v1alpha")
+	}
+	return files, err
+}
+
+func (t *describer) dial() (*grpc.ClientConn, error) {
+	secure := insecure.NewCredentials()
+	if t.conn.TLS != nil {
+		secure = credentials.NewTLS(t.conn.TLS.Clone())
+	}
+	opts := []grpc.DialOption{grpc.WithTransportCredentials(secure), grpc.WithDisableRetry(), grpc.WithDisableServiceConfig()}
+	if t.conn.Dial != nil {
+		opts = append(opts, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return t.conn.Dial(ctx, "tcp", address)
+		}))
+	}
+	return grpc.NewClient("passthrough:///"+t.conn.Addresses[0], opts...)
+}
+
+func (t *describer) askVersion(ctx context.Context, version string) (files *protoregistry.Files, err error) {
+	conn, err := t.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	desc := &grpc.StreamDesc{StreamName: "ServerReflectionInfo", ServerStreams: true, ClientStreams: true}
+	stream, err := conn.NewStream(ctx, desc, "/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo")
+	if err != nil {
+		return nil, err
+	}
+	q := &inquiry{stream: stream, files: map[string]*descriptorpb.FileDescriptorProto{}}
+	set, err := q.describe(t.services, t.all)
+	if err != nil {
+		return nil, err
+	}
+	// The server has seen the end of the stream once it answers with its own.
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	for {
+		if err := stream.RecvMsg(new(rpb.ServerReflectionResponse)); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return protodesc.FileOptions{AllowUnresolvable: true}.NewFiles(set)
+}
+
+// An inquiry is one stream of questions.
+type inquiry struct {
+	stream grpc.ClientStream
+	files  map[string]*descriptorpb.FileDescriptorProto
+}
+
+func (q *inquiry) describe(services []string, all bool) (*descriptorpb.FileDescriptorSet, error) {
+	wanted := slices.Clone(services)
+	if all {
+		listed, err := q.ask(&rpb.ServerReflectionRequest{MessageRequest: &rpb.ServerReflectionRequest_ListServices{}})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range listed.GetListServicesResponse().GetService() {
+			if !slices.Contains(wanted, s.GetName()) && len(wanted) < maxDescribedServices {
+				wanted = append(wanted, s.GetName())
+			}
+		}
+	}
+	for _, s := range wanted {
+		r := &rpb.ServerReflectionRequest{MessageRequest: &rpb.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: s}}
+		if err := q.take(r); err != nil && (slices.Contains(services, s) || !isNotFound(err)) {
+			return nil, err
+		}
+	}
+	return q.complete()
+}
+
+// complete asks for the files that the known ones import.
+func (q *inquiry) complete() (*descriptorpb.FileDescriptorSet, error) {
+	missing := map[string]bool{}
+	for again := true; again; {
+		again = false
+		for _, f := range q.files {
+			for _, dep := range f.GetDependency() {
+				if q.files[dep] != nil || missing[dep] {
+					continue
+				}
+				again = true
+				r := &rpb.ServerReflectionRequest{MessageRequest: &rpb.ServerReflectionRequest_FileByFilename{FileByFilename: dep}}
+				if err := q.take(r); err != nil && !isNotFound(err) {
+					return nil, err
+				}
+				if q.files[dep] == nil {
+					missing[dep] = !q.linkedIn(dep)
+				}
+			}
+		}
+	}
+	set := &descriptorpb.FileDescriptorSet{}
+	for _, f := range q.files {
+		set.File = append(set.File, f)
+	}
+	return set, nil
+}
+
+// linkedIn takes a file that the server does not know from our own binary.
+func (q *inquiry) linkedIn(name string) bool {
+	d, err := protoregistry.GlobalFiles.FindFileByPath(name)
+	if err != nil {
+		return false
+	}
+	q.files[name] = protodesc.ToFileDescriptorProto(d)
+	return true
+}
+
+// take asks for files and keeps them.
+func (q *inquiry) take(r *rpb.ServerReflectionRequest) error {
+	a, err := q.ask(r)
+	if err != nil {
+		return err
+	}
+	for _, data := range a.GetFileDescriptorResponse().GetFileDescriptorProto() {
+		var f descriptorpb.FileDescriptorProto
+		if err := proto.Unmarshal(data, &f); err != nil {
+			return fmt.Errorf("the reflection's answer holds no file descriptor: %w", err)
+		}
+		if q.files[f.GetName()] == nil {
+			q.files[f.GetName()] = &f
+		}
+	}
+	if len(q.files) > maxDescribedFiles {
+		return fmt.Errorf("the reflection describes more than %d files", maxDescribedFiles)
+	}
+	return nil
+}
+
+func (q *inquiry) ask(r *rpb.ServerReflectionRequest) (*rpb.ServerReflectionResponse, error) {
+	if err := q.stream.SendMsg(r); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err // on io.EOF RecvMsg tells the status
+	}
+	a := new(rpb.ServerReflectionResponse)
+	if err := q.stream.RecvMsg(a); err != nil {
+		return nil, err
+	}
+	if e := a.GetErrorResponse(); e != nil {
+		return nil, &describeError{codes.Code(e.GetErrorCode()), e.GetErrorMessage()}
+	}
+	return a, nil
+}
+
+// A describeError is the reflection's own refusal, such as of an unknown name.
+type describeError struct {
+	code    codes.Code
+	message string
+}
+
+func (e *describeError) Error() string {
+	return fmt.Sprintf("%s: %s", CodeName(e.code), beginning(e.message))
+}
+
+func isNotFound(err error) bool {
+	var e *describeError
+	return errors.As(err, &e) && e.code == codes.NotFound
+}
+
+// anyTypes decodes values of Any by what the server and protosets describe.
+type anyTypes struct {
+	reflected *describer
+	sets      []*protoregistry.Files
+}
+
+// Decode renders a value. It never asks the server: what Prepare has not found
+// is not known.
+func (a *anyTypes) Decode(typeURL string, value []byte) (any, bool) {
+	sets := a.sets
+	if files := a.reflected.found(); files != nil {
+		sets = append([]*protoregistry.Files{files}, sets...)
+	}
+	for _, files := range append(slices.Clone(sets), nil) {
+		resolver := typesOf{files}
+		t, err := resolver.FindMessageByURL(typeURL)
+		if err != nil {
+			continue
+		}
+		m := t.New().Interface()
+		if err := (proto.UnmarshalOptions{Resolver: resolver}).Unmarshal(value, m); err != nil {
+			return nil, false
+		}
+		doc, _, err := renderMessage(m, resolver)
+		return doc, err == nil
+	}
+	return nil, false
+}
+
+// found returns what is known already; nil where nothing is.
+func (t *describer) found() *protoregistry.Files {
+	t.turn <- struct{}{}
+	defer func() { <-t.turn }()
+	return t.files
+}
