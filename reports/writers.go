@@ -7,5 +7,6 @@ func Writers() map[string]Writer {
 		"text":  Text(false),
 		"json":  JSON,
 		"junit": JUnit,
+		"html":  HTML,
 	}
 }
