@@ -112,6 +112,9 @@ func deselection(c *planned, target *targets.Target, o Options) string {
 	if o.Transport != "" && o.Transport != "all" && string(c.transport) != o.Transport {
 		return reports.DeselectedByTransport
 	}
+	if o.only != nil && !o.only[c.id] {
+		return reports.DeselectedByPattern
+	}
 	if len(o.Run) > 0 && !anyMatches(o.Run, c) || anyMatches(o.Skip, c) {
 		return reports.DeselectedByPattern
 	}

@@ -40,6 +40,9 @@ type Options struct {
 	OnCase func(done, planned int, c reports.Case)
 	// Signal, if set, tells after the run which signal cancelled its context (0: none).
 	Signal func() int
+
+	only     map[string]bool    // ids of the cases to run; nil: all
+	onResult func(reports.Case) // told of each case that was run, by any goroutine
 }
 
 const (
@@ -353,9 +356,12 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	}
 	defer ctx.Value(cancelKey{}).(context.CancelFunc)()
 	c := s.finish(ctx, w)
+	c.ID += s.suffix
+	if f := s.run.options.onResult; f != nil {
+		f(c)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.ID += s.suffix
 	s.results[c.ID] = c
 	s.done++
 	if f := s.run.options.OnCase; f != nil {
