@@ -129,7 +129,7 @@ func (p *jsonParser) object(depth int) (any, error) {
 		}
 		if _, twice := m[name]; twice {
 			p.at = start
-			return nil, p.wrong("name %q stands twice", name)
+			return nil, p.wrong("name %.64q stands twice", name)
 		}
 		p.space()
 		if p.peek() != ':' {

@@ -33,6 +33,13 @@ func TestDecodeJSON(t *testing.T) {
 	assert.NoError(t, err, "64 levels are read")
 }
 
+func TestDecodeJSONErrorsStayShort(t *testing.T) {
+	name := strings.Repeat("n", 1000)
+	_, err := DecodeJSON([]byte(`{"` + name + `":1,"` + name + `":2}`))
+	require.ErrorContains(t, err, "stands twice")
+	assert.Less(t, len(err.Error()), 200)
+}
+
 func TestDecodeJSONRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "", "offset 0: end of text"},

@@ -136,6 +136,7 @@ type shape struct {
 	hint    string // lower case; only texts that hold it are searched
 	pattern *regexp.Regexp
 	left    string
+	spare   func(match string) bool // what is no credential after all; nil: nothing
 }
 
 // shapes are the credentials that show by themselves: JSON Web Tokens
@@ -143,16 +144,41 @@ type shape struct {
 // Bearer or Basic (RFC 6750, RFC 7617), URL and form parameters, members of
 // token answers (RFC 6749), and the userinfo of a URL (RFC 3986).
 var shapes = []shape{
-	{"eyj", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), Redacted},
-	{"ya29.", regexp.MustCompile(`\bya29\.[A-Za-z0-9_.-]+`), Redacted},
-	{"1//", regexp.MustCompile(`\b1//[A-Za-z0-9_-]{20,}`), Redacted},
-	{"aiza", regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), Redacted},
-	{"bearer", regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), "${1}" + Redacted},
-	{"basic", regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), "${1}" + Redacted},
-	{"=", regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted},
-	{"\"", regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`},
-	{"://", regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), "${1}" + Redacted + "@"},
-	{"private key-----", regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), Redacted},
+	{"eyj", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), Redacted, nil},
+	{"ya29.", regexp.MustCompile(`\bya29\.[A-Za-z0-9_.-]+`), Redacted, nil},
+	{"1//", regexp.MustCompile(`\b1//[A-Za-z0-9_-]{20,}`), Redacted, nil},
+	{"aiza", regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), Redacted, nil},
+	{"bearer", regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), "${1}" + Redacted, ordinaryWord},
+	{"basic", regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), "${1}" + Redacted, ordinaryWord},
+	{"=", regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted, nil},
+	{"\"", regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`, nil},
+	{"://", regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), "${1}" + Redacted + "@", nil},
+	{"private key-----", regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), Redacted, nil},
+}
+
+// remove replaces what has the shape.
+func (p shape) remove(s string) string {
+	if p.spare == nil {
+		return p.pattern.ReplaceAllString(s, p.left)
+	}
+	return p.pattern.ReplaceAllStringFunc(s, func(match string) string {
+		if p.spare(match) {
+			return match
+		}
+		return p.pattern.ReplaceAllString(match, p.left)
+	})
+}
+
+// ordinaryWord tells whether a scheme is followed by a word of a message or a
+// challenge ("bearer token required", "Bearer realm=") and not by a credential.
+func ordinaryWord(match string) bool {
+	fields := strings.Fields(match)
+	switch strings.ToLower(strings.TrimRight(fields[len(fields)-1], "=.")) {
+	case "token", "tokens", "auth", "authentication", "authorization", "credential", "credentials", "realm", "scheme",
+		"scope", "error", "header", "access", "required", "missing", "invalid", "with", "must", "from", "expected":
+		return true
+	}
+	return false
 }
 
 // String returns a text as it may be shown.
@@ -171,7 +197,7 @@ func (r *Redactor) String(s string) string {
 	lower := strings.ToLower(s)
 	for _, shape := range shapes {
 		if strings.Contains(lower, shape.hint) {
-			s = shape.pattern.ReplaceAllString(s, shape.left)
+			s = shape.remove(s)
 		}
 	}
 	return s

@@ -46,6 +46,8 @@ func TestRedactorShapes(t *testing.T) {
 		{"", ""},
 		{"token eyJhbGciOi.eyJzdWIi.c2ln end", "token [redacted] end"},
 		{"ya29.A0ARrdaM-x_y and", "[redacted] and"},
+		{"missing bearer token. Bearer realm=\"x\"", "missing bearer token. Bearer realm=\"x\""},
+		{"bearer token then Bearer secretly", "bearer token then Bearer [redacted]"},
 		{"Authorization: Bearer abcd.efgh==", "Authorization: Bearer [redacted]"},
 		{"GET /v1/x?key=AB12&pageToken=next&access_token=q HTTP", "GET /v1/x?key=[redacted]&pageToken=next&access_token=[redacted] HTTP"},
 		{"/v1?alt=json&page_token=x&$.xgafv=1", "/v1?alt=json&page_token=x&$.xgafv=1"},

@@ -161,6 +161,18 @@ func TestRESTConnectionsByNumber(t *testing.T) {
 	assert.Equal(t, seen[0], seen[3])
 }
 
+func TestRESTTakesNoOtherProtocol(t *testing.T) {
+	address := listen(t, func(c net.Conn) {
+		bufio.NewReader(c).ReadString('\n')
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		io.Copy(io.Discard, c)
+	})
+	x, err := restAt(t, Connection{Addresses: []string{"http://" + address}}).Raw(t.Context(), RawRequest{HTTPMethod: "GET", Target: "/"})
+	require.NoError(t, err)
+	assert.Equal(t, 101, x.HTTP)
+	assert.Empty(t, x.Body)
+}
+
 func TestRESTRotatesAddresses(t *testing.T) {
 	var hits [2]atomic.Int64
 	var urls []string
