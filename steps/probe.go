@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/lro-tools/conform/features"
-	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -30,7 +29,6 @@ type support struct {
 	// mixed: some answers were UNIMPLEMENTED and some not.
 	mixed     bool
 	exchanges []targets.Exchange
-	breaches  []reports.Breach // of invariants, by these exchanges
 	// blocked is why no case of the transport can be judged; "" where they can.
 	blocked string
 	// unlike: operations are not found here while the other transport finds them.
@@ -96,7 +94,7 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 		s.blocked = fmt.Sprintf("Get of an operation just started answers %s over %s", l.Status(), t)
 		s.unlike = notFound(l.Exchange)
 	}
-	s.exchanges, s.breaches = w.exchanges, w.breaches
+	s.exchanges = w.exchanges
 }
 
 // compareVisibility finds out whether an operation that one transport does not

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // A Server is a running service. It holds its operations until Close.
@@ -27,6 +29,8 @@ type Server struct {
 	// wire serves gRPC by net/http where a fault tampers with its bytes; nil
 	// otherwise.
 	wire http.Handler
+	// describe changes the description of the server where a fault does.
+	describe func(*targets.Target)
 
 	mu      sync.Mutex
 	closed  bool
@@ -49,7 +53,7 @@ func newServer(o Options, f Fault) (*Server, error) {
 	if !strings.HasPrefix(o.Base, "/") || strings.HasSuffix(o.Base, "/") {
 		return nil, fmt.Errorf("base %q: not a path that begins with / and ends without", o.Base)
 	}
-	s := &Server{options: o, names: names, store: newStore(o, names)}
+	s := &Server{options: o, names: names, store: newStore(o, names), describe: f.Target}
 	admitted := access(o.Tokens)
 	s.service = guard{admitted, s.store}
 	if f.Service != nil {

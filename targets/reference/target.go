@@ -1,0 +1,130 @@
+package reference
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// Timeouts of a target in this process: answers take well under a
+// millisecond. Settle leaves a slow operation its 2.1 s (Options.SlowStop).
+const (
+	requestTimeout = 2 * time.Second
+	settleTimeout  = 3 * time.Second
+	observeTimeout = 100 * time.Millisecond
+)
+
+// Target serves both transports on loopback and describes them to the suite,
+// with every role. Closing the target closes the server.
+func (s *Server) Target() (*targets.Target, error) {
+	served := make(chan error, 2)
+	var addresses [2]string
+	for i, serve := range []func(net.Listener) error{s.ServeREST, s.ServeGRPC} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		addresses[i] = l.Addr().String()
+		go func() { served <- serve(l) }()
+	}
+	t, err := targets.NewTarget("reference server", s.targetOptions(addresses[0], addresses[1])...)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	t.Implementation = map[string]string{"organization": "lro-tools", "project": "conform reference server"}
+	t.Confirmed = true
+	// The types of the operations are linked in: no need to ask for them.
+	t.Endpoints[targets.GRPC].Types = linkedTypes{}
+	t.Endpoints[targets.GRPC].Prepare = nil
+	closeClients := t.Close
+	t.Close = func() error {
+		return errors.Join(closeClients(), s.Close())
+	}
+	if s.describe != nil {
+		s.describe(t)
+	}
+	return t, nil
+}
+
+func (s *Server) targetOptions(restAddress, grpcAddress string) []targets.Option {
+	parent := s.demoParent()
+	out := []targets.Option{
+		targets.WithREST("http://" + restAddress + s.options.Base),
+		targets.WithGRPC(grpcAddress),
+		targets.WithNamePattern(s.names.text),
+		targets.WithList(s.names.listName(parent)),
+		targets.WithTimeouts(targets.Timeouts{Request: requestTimeout, Settle: settleTimeout, Observe: observeTimeout}),
+		targets.WithMetadataState("/value/state"),
+		targets.WithGuaranteed(),
+	}
+	for _, role := range targets.Roles() {
+		if role == targets.Nested && !s.names.nested() {
+			out = append(out, targets.WithUnavailable(role, "names of the pattern "+s.names.text+" have one segment there"))
+			continue
+		}
+		out = append(out, targets.WithStarter(role, s.starter(parent)))
+	}
+	for token, caller := range s.options.Tokens {
+		if caller == Owner {
+			out = append(out, targets.WithBearer(token))
+		}
+		if caller == Stranger {
+			out = append(out, targets.WithStranger(token))
+		}
+	}
+	return out
+}
+
+// demoParent is a parent of operations, with the id demo for every wildcard.
+func (s *Server) demoParent() string {
+	var parts []string
+	for _, p := range s.names.segments[:s.names.collection] {
+		if p == "*" {
+			p = "demo"
+		}
+		parts = append(parts, p)
+	}
+	return strings.Join(parts, "/")
+}
+
+// starter starts operations within the process, as the owner.
+func (s *Server) starter(parent string) targets.StartFunc {
+	return func(ctx context.Context, r targets.StartRequest) (targets.Started, error) {
+		kind := Kind(r.Role)
+		if r.Role == targets.Chosen {
+			kind = Running
+		}
+		op, err := s.service.Start(asOwner(ctx), StartRequest{Parent: parent, ID: r.ID, Kind: kind})
+		if err != nil {
+			return targets.Started{}, fmt.Errorf("operation of the role %s: %w", r.Role, err)
+		}
+		return targets.Started{Name: op.GetName()}, nil
+	}
+}
+
+// linkedTypes renders values of Any whose types are linked in, in the form
+// that ProtoJSON has for the Any: a well-known type such as Struct stands
+// under "value".
+type linkedTypes struct{}
+
+// Decode implements targets.TypeResolver.
+func (linkedTypes) Decode(typeURL string, value []byte) (doc any, ok bool) {
+	data, err := protojson.Marshal(&anypb.Any{TypeUrl: typeURL, Value: value})
+	if err != nil {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	err = d.Decode(&doc)
+	return doc, err == nil
+}
