@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -188,7 +189,40 @@ func (q *inquiry) describe(services []string, all bool) (*descriptorpb.FileDescr
 			return nil, err
 		}
 	}
+	if all {
+		if err := q.annotated(); err != nil {
+			return nil, err
+		}
+	}
 	return q.complete()
+}
+
+// annotated asks for the types of response and metadata that methods announce
+// (google.longrunning.operation_info): a service's file need not import them.
+func (q *inquiry) annotated() error {
+	var names []string
+	for _, f := range q.files {
+		for _, s := range f.GetService() {
+			for _, m := range s.GetMethod() {
+				info, _ := proto.GetExtension(m.GetOptions(), longrunningpb.E_OperationInfo).(*longrunningpb.OperationInfo)
+				for _, n := range []string{info.GetMetadataType(), info.GetResponseType()} {
+					if n != "" && !strings.Contains(n, ".") {
+						n = f.GetPackage() + "." + n // short for a type of the same package
+					}
+					if n != "" && !slices.Contains(names, n) {
+						names = append(names, n)
+					}
+				}
+			}
+		}
+	}
+	for _, n := range names {
+		r := &rpb.ServerReflectionRequest{MessageRequest: &rpb.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: n}}
+		if err := q.take(r); err != nil && !isNotFound(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // complete asks for the files that the known ones import.
