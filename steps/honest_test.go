@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lro-tools/conform/reports"
@@ -11,22 +12,55 @@ import (
 	"github.com/lro-tools/conform/targets/reference"
 )
 
-// reference target for tests
-func honest(t *testing.T, o reference.Options) *targets.Target {
+// honest is a target on a reference server of its own, which ends with the test.
+func honest(t testing.TB, o reference.Options) *targets.Target {
 	t.Helper()
 	s, err := reference.New(o)
 	require.NoError(t, err)
-	t.Cleanup(func() { s.Close() })
-	target := tempTarget(t, s)
+	return describe(t, s)
+}
+
+// describe is the target of a reference server, which ends with the test.
+func describe(t testing.TB, s *reference.Server) *targets.Target {
+	t.Helper()
+	target, err := s.Target()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, target.Close()) })
 	return target
 }
 
-func TestHonestServerFailsNothing(t *testing.T) {
-	r, err := Run(context.Background(), honest(t, reference.Options{}), Options{Level: "should"})
+// judge runs the whole suite against a target.
+func judge(t testing.TB, target *targets.Target, o Options) *reports.Report {
+	t.Helper()
+	o.Level = reports.LevelShould
+	r, err := Run(context.Background(), target, o)
 	require.NoError(t, err)
-	for _, c := range r.Cases {
-		if c.Verdict == reports.Failed || c.Verdict == reports.Inconclusive || len(c.Broke) > 0 {
-			t.Errorf("%s: %s: %s broke %v", c.ID, c.Verdict, c.Reason, c.Broke)
-		}
+	return r
+}
+
+// tokens protect a reference server, so that what is about callers can be judged.
+func tokens() map[string]reference.Caller {
+	return map[string]reference.Caller{"owner-token": reference.Owner, "stranger-token": reference.Stranger}
+}
+
+// TestHonestServer holds the first of the two figures that rule a conformance
+// suite: a correct server is never accused. It also demands that everything
+// could be judged.
+func TestHonestServer(t *testing.T) {
+	for name, o := range map[string]reference.Options{
+		"open":           {},
+		"protected":      {Tokens: tokens()},
+		"without cancel": {NoCancel: true},
+		"bare":           {NoCancel: true, NoList: true, NoWait: true, NoDelete: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := judge(t, honest(t, o), Options{})
+			for _, c := range r.Cases {
+				if c.Verdict == reports.Failed || c.Verdict == reports.Inconclusive || len(c.Broke) > 0 || c.SuiteBug {
+					t.Errorf("%s is %s: %s, broke %v", c.ID, c.Verdict, c.Reason, c.Broke)
+				}
+			}
+		})
 	}
 }
