@@ -32,6 +32,7 @@ func (r *reading) draft(o LoadOptions) *draft {
 		Observe: r.duration("/timeouts/observe", defaultTimeouts.Observe),
 	}
 	t.Exclude = r.exclusions()
+	r.guardSecrets(d)
 	r.endpoints(d)
 	r.principals(d)
 	r.roles(d, o.AllowForeign)
@@ -40,6 +41,9 @@ func (r *reading) draft(o LoadOptions) *draft {
 }
 
 func (r *reading) exclusions() []Exclusion {
+	if !r.has("/exclude") {
+		return nil
+	}
 	catalogue, err := features.Requirements()
 	if err != nil {
 		r.failAt("/exclude", "", "%v", err)
@@ -135,6 +139,19 @@ func (r *reading) endpoint(at, otherwise string) Endpoint {
 	}
 }
 
+// guardSecrets makes the values of environment variables secret whose names
+// say that they are, wherever they stand.
+func (r *reading) guardSecrets(d *draft) {
+	anyText(r.doc, func(t text) bool {
+		for _, p := range t {
+			if namesSecret(p.source) {
+				d.redact.Add(p.literal)
+			}
+		}
+		return false
+	})
+}
+
 // guard makes values secret that come from the environment and stand where
 // credentials stand.
 func (r *reading) guard(pointer string, d *draft) {
@@ -147,6 +164,20 @@ func (r *reading) guard(pointer string, d *draft) {
 	}
 }
 
+// namesSecret tells whether an environment variable holds a secret, by the
+// words of its name.
+func namesSecret(variable string) bool {
+	for _, word := range strings.Split(strings.ToLower(variable), "_") {
+		for _, end := range []string{"token", "key", "secret", "password", "passwd", "credentials"} {
+			if strings.HasSuffix(word, end) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// looksSecret tells whether a header holds a secret, by its name.
 func looksSecret(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"auth", "token", "key", "secret", "cookie", "password", "credential"} {

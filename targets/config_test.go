@@ -243,6 +243,27 @@ func TestAliasesServe(t *testing.T) {
 	assert.Len(t, got.Roles, 2)
 }
 
+// The target files that come with the suite are right.
+func TestShippedTargetFiles(t *testing.T) {
+	paths, err := filepath.Glob("*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		target, err := Load(path, LoadOptions{Env: func(name string) (string, bool) { return "value-of-" + name, true }})
+		if assert.NoError(t, err) {
+			assert.NoError(t, target.Close())
+		}
+	}
+}
+
+func TestSecretsOfTheEnvironmentAreKnown(t *testing.T) {
+	r, err := read("t.yaml", []byte(`{rest: {url: "http://localhost", headers: {X-Api-Key: "k-${PLAIN}"}}, name: "${PROJECT}", operations: {running: {http: {path: x, body: {password: "${DB_PASSWORD}"}}}}}`),
+		LoadOptions{Env: environment(map[string]string{"PLAIN": "plain-value", "PROJECT": "my-project", "DB_PASSWORD": "pass-value"})})
+	require.NoError(t, err)
+	d := r.draft(LoadOptions{})
+	assert.Equal(t, Redacted+" my-project "+Redacted, d.redact.String("plain-value my-project pass-value"))
+}
+
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "t.yaml")

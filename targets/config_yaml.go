@@ -213,13 +213,15 @@ func (r *reading) scalar(n *yaml.Node, pointer string, s schemaPart) any {
 	return t
 }
 
-func escapePointer(s string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(s)
-}
+// JSON pointers escape ~ and / (RFC 6901, section 3).
+var (
+	pointerEscapes   = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerUnescapes = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
-func unescapePointer(s string) string {
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(s)
-}
+func escapePointer(s string) string { return pointerEscapes.Replace(s) }
+
+func unescapePointer(s string) string { return pointerUnescapes.Replace(s) }
 
 // dotted writes a JSON pointer as a path of keys: exclude[0].reason.
 func dotted(pointer string) string {

@@ -24,7 +24,7 @@ type text []textPart
 type textPart struct {
 	literal  string
 	variable string // one of the placeholders; then literal is empty
-	secret   bool   // literal came from ${NAME}
+	source   string // the environment variable that literal came from; "" for text of the file
 }
 
 // expand puts values in the place of placeholders; one that has no value
@@ -59,7 +59,7 @@ func (t text) has(variable string) bool {
 func (t text) environment() []string {
 	var out []string
 	for _, p := range t {
-		if p.secret {
+		if p.source != "" {
 			out = append(out, p.literal)
 		}
 	}
@@ -95,7 +95,7 @@ func parseText(s string, env func(string) (string, bool)) (t text, problems []st
 			problems = append(problems, "the environment variable "+name+" is not set; export it, or give the key with --set")
 			continue
 		}
-		t = append(t, textPart{literal: value, secret: true})
+		t = append(t, textPart{literal: value, source: name})
 	}
 	if at < len(s) {
 		t = append(t, textPart{literal: s[at:]})

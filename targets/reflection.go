@@ -87,13 +87,33 @@ func (t *describer) known(ctx context.Context) (*protoregistry.Files, error) {
 		return t.files, t.err
 	}
 	files, err := t.ask(ctx)
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
-		return nil, err
+	if err == nil || final(err) {
+		t.done, t.files, t.err = true, files, err
 	}
-	t.done, t.files, t.err = true, files, err
 	return files, err
 }
+
+// final tells whether a failure is the server's answer, so that asking again
+// would only open a stream in the midst of other calls.
+func final(err error) bool {
+	var unproven *credentialsError
+	if errors.As(err, &unproven) {
+		return false
+	}
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
+		return false
+	}
+	return true
+}
+
+// A credentialsError says that no credentials could be had.
+type credentialsError struct{ cause error }
+
+func (e *credentialsError) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *credentialsError) Unwrap() error { return e.cause }
 
 // ask tries version v1 of reflection, then v1alpha, whose messages are the same.
 func (t *describer) ask(ctx context.Context) (*protoregistry.Files, error) {
@@ -106,7 +126,7 @@ func (t *describer) ask(ctx context.Context) (*protoregistry.Files, error) {
 	if c, ok := t.conn.Credentials[Owner]; ok {
 		proof, err := c.Headers(ctx)
 		if err != nil {
-			return nil, err
+			return nil, &credentialsError{err}
 		}
 		for k, v := range proof {
 			headers = append(headers, strings.ToLower(k), v)

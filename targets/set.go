@@ -29,7 +29,7 @@ func (r *reading) applySet(root *yaml.Node, assignment string) {
 	}
 	leaf, err := setValue(value, r.schema.kind(part))
 	if err != nil {
-		r.errs = append(r.errs, &ConfigError{File: setFile, Key: path, Message: "its value is not readable as YAML: " + err.Error()})
+		r.errs = append(r.errs, &ConfigError{File: setFile, Key: path, Message: "its value is " + err.Error()})
 		return
 	}
 	r.fromSet(leaf)

@@ -58,7 +58,7 @@ func TestSetMistakes(t *testing.T) {
 		{"exclude[3].reason=1", `--set: exclude[3].reason: 3 is no place in a list of 0`},
 		{"confirm=maybe", `--set: confirm: must be true or false, not a string`},
 		{"timeouts.settle=5", `--set: timeouts.settle: "5" is no duration above zero; write a number with its unit, like 10s, 500ms or 1m30s`},
-		{"operations.running.command=[a", `--set: operations.running.command: its value is not readable as YAML: not readable as YAML: did not find expected ',' or ']'`},
+		{"operations.running.command=[a", `--set: operations.running.command: its value is not readable as YAML: did not find expected ',' or ']'`},
 		{"auth.bearer=${NOT_THERE}", `--set: auth.bearer: the environment variable NOT_THERE is not set; export it, or give the key with --set`},
 	}
 	for _, tt := range tests {
