@@ -78,8 +78,17 @@ func node(t *testing.T, script string, arguments ...string) (answer struct {
 	return answer
 }
 
-func TestNodeClientsCancelOperations(t *testing.T) {
-	nodeModules(t)
+// A nodeClient is a JavaScript client and how it is run.
+type nodeClient struct {
+	name      string
+	template  string // of the names that it can cancel
+	operation string
+	call      func(t *testing.T, e endpoints, name string) (script string, arguments []string)
+}
+
+// nodeClients are the libraries with which JavaScript programs cancel
+// operations.
+func nodeClients() []nodeClient {
 	gax := func(transport string) func(*testing.T, endpoints, string) (string, []string) {
 		return func(t *testing.T, e endpoints, name string) (string, []string) {
 			address := e.grpc
@@ -91,19 +100,19 @@ func TestNodeClientsCancelOperations(t *testing.T) {
 			return "gax.js", []string{transport, host, port, name}
 		}
 	}
-	for _, c := range []struct {
-		name      string
-		template  string
-		operation string
-		call      func(*testing.T, endpoints, string) (script string, arguments []string)
-	}{
+	return []nodeClient{
 		{"google-gax over gRPC", "operations/**", "operations/by-gax", gax("grpc")},
 		{"google-gax over REST", "operations/**", "operations/by-gax", gax("rest")},
 		{"earthengine", "projects/*/operations/**", "projects/demo/operations/by-earth-engine",
 			func(_ *testing.T, e endpoints, name string) (string, []string) {
 				return "earthengine.js", []string{e.rest, name}
 			}},
-	} {
+	}
+}
+
+func TestNodeClientsCancelOperations(t *testing.T) {
+	nodeModules(t)
+	for _, c := range nodeClients() {
 		t.Run(c.name, func(t *testing.T) {
 			server := serve(t, "/v1", c.template)
 			script, arguments := c.call(t, server.endpoints, server.start(t, c.operation))

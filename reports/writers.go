@@ -4,9 +4,14 @@ package reports
 // color; Text(true) colors it.
 func Writers() map[string]Writer {
 	return map[string]Writer{
-		"text":  Text(false),
-		"json":  JSON,
-		"junit": JUnit,
-		"html":  HTML,
+		"text":     Text(false),
+		"json":     JSON,
+		"junit":    JUnit,
+		"html":     HTML,
+		"markdown": Markdown,
+		"github":   GitHub,
+		"ctrf":     CTRF,
+		"badge":    Badge,
+		"messages": Messages,
 	}
 }

@@ -118,7 +118,7 @@ func (w *world) getOn(ctx context.Context, op *operation, connection int) (look,
 			if ctx.Err() != nil {
 				return look{call: c}, stopped(ctx)
 			}
-			return look{call: c}, inconclusive("Get brought no answer: %v", c.err)
+			return look{call: c}, &ruling{verdict: reports.Inconclusive, reason: fmt.Sprintf("Get brought no answer: %v", c.err), silent: &c}
 		}
 		if transient(c.Exchange) {
 			if try < transientTries && sleep(ctx, time.Duration(try*try)*20*time.Millisecond) {
@@ -241,6 +241,7 @@ const (
 	endedNever                     // not done within settle
 	endedVanished                  // Get says NOT_FOUND
 	endedUnreadable                // Get fails otherwise, or its answer is no operation
+	endedSilent                    // Get brings no answer
 	endedKnownEffect               // not awaited: three cancels have shown to be ineffective
 )
 
@@ -294,6 +295,9 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 		}
 		return false, nil
 	})
+	if r, ok := err.(*ruling); ok && r.silent != nil {
+		out.look, out.end, err = look{call: *r.silent}, endedSilent, nil
+	}
 	if err != nil {
 		return out, err
 	}
@@ -352,6 +356,8 @@ func (w *world) ineffective(op *operation, l settled) string {
 		return "Get answered NOT_FOUND after the accepted cancel (see cancel.state.not-deleted)"
 	case endedUnreadable:
 		return fmt.Sprintf("Get after the accepted cancel answered %s (see cancel.state.get-ok)", l.Status())
+	case endedSilent:
+		return fmt.Sprintf("Get after the accepted cancel brought no answer: %v (see cancel.state.get-ok)", l.err)
 	case endedKnownEffect:
 		return w.run.effects[w.plan.transport].known(op.role)
 	}

@@ -400,8 +400,8 @@ func (w *world) checkError(c call) {
 			return
 		}
 	}
-	if c.HTTP < 400 || c.Method == targets.Cancel && (c.HTTP == 501 || w.run.support[c.Transport].asMissing) {
-		return // redirects; and cancel.unimplemented.json-error owns the form of 501
+	if c.HTTP < 400 || c.Method == targets.Cancel && (c.HTTP == 501 || w.unsupported()) {
+		return // redirects; and cancel.unimplemented.* own the answers of a server without cancel
 	}
 	w.checkEnvelope(c, doc)
 }

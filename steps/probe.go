@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -29,6 +30,7 @@ type support struct {
 	// mixed: some answers were UNIMPLEMENTED and some not.
 	mixed     bool
 	exchanges []targets.Exchange
+	breaches  []reports.Breach // of invariants, by these exchanges
 	// blocked is why no case of the transport can be judged; "" where they can.
 	blocked string
 	// unlike: operations are not found here while the other transport finds them.
@@ -94,7 +96,7 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 		s.blocked = fmt.Sprintf("Get of an operation just started answers %s over %s", l.Status(), t)
 		s.unlike = notFound(l.Exchange)
 	}
-	s.exchanges = w.exchanges
+	s.exchanges, s.breaches = w.exchanges, w.breaches
 }
 
 // compareVisibility finds out whether an operation that one transport does not

@@ -299,6 +299,12 @@ func (s *suite) blockedCase(w *world, reason string) error {
 		return w.accuse("transport.parity", len(w.exchanges)-1, "both transports act on the same operations", reason,
 			"an operation that was started is not found over %s, while the other transport finds its own", w.plan.transport)
 	}
+	for _, b := range sup.breaches {
+		if b.Requirement == w.plan.requirement.ID {
+			w.exchanges = append(w.exchanges, sup.exchanges...)
+			return &violation{b}
+		}
+	}
 	return inconclusive("%s", reason)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 func stateSteps() []definition {
@@ -118,6 +120,12 @@ func thenGetOK(ctx context.Context) error {
 	if s.end == endedUnreadable {
 		return w.fail(s.look.call, want, "Get of a cancelled operation fails")
 	}
+	if s.end == endedSilent {
+		if err := w.getIsSilent(ctx, s.look.call); err != nil {
+			return err
+		}
+		return w.fail(s.look.call, want, "Get of a cancelled operation brings no answer, again on fresh ones, while other Gets are answered")
+	}
 	if _, err := w.mustBeCancelled(); err != nil {
 		return err
 	}
@@ -134,6 +142,29 @@ func thenGetOK(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// getIsSilent is silent for the Get of a cancelled operation, with the Get of
+// one in progress as the control.
+func (w *world) getIsSilent(ctx context.Context, first call) error {
+	return w.silent(ctx, first, func() (call, error) {
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return call{}, err
+		}
+		op, _, err = w.cancelOnce(ctx, op)
+		if err != nil {
+			return call{}, err
+		}
+		s, err := w.settle(ctx, op)
+		return s.look.call, err
+	}, func() (call, error) {
+		op, err := w.start(ctx, w.it.role, "")
+		if err != nil {
+			return call{}, err
+		}
+		return w.call(ctx, targets.Get, getRequest(op.name), "control: is any Get answered?"), nil
+	})
 }
 
 func thenMetadataKept(ctx context.Context) error {

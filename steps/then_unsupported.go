@@ -106,6 +106,9 @@ func whenCancelsFive(ctx context.Context) error {
 func thenConsistent(ctx context.Context) error {
 	w := of(ctx)
 	const want = "UNIMPLEMENTED always, or never"
+	if w.run.target.Cancel == targets.CancelSupported {
+		return inapplicable("the target declares cancel: supported (refusals are judged by cancel.accept.in-progress)")
+	}
 	if s := w.run.support[w.plan.transport]; s.mixed {
 		w.exchanges = append(w.exchanges, s.exchanges...)
 		return w.accuse(w.plan.requirement.ID, len(w.exchanges)-1, want, "both", "fresh operations of one role were cancelled: some answers were UNIMPLEMENTED, some were not")

@@ -28,6 +28,7 @@ type ruling struct {
 	verdict reports.Verdict
 	reason  string
 	needs   string // untested: the key of the target file
+	silent  *call  // inconclusive because this call brought no answer
 }
 
 func (r *ruling) Error() string { return string(r.verdict) + ": " + r.reason }

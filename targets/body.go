@@ -10,8 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// shownBody is how many bytes of a body reports show.
-const shownBody = 16 << 10
+const (
+	shownBody    = 16 << 10      // bytes of a body that reports show
+	searchedBody = 4 * shownBody // bytes of a body that are searched for secrets
+)
 
 // readBounded reads to the end, but at most limit bytes; truncated tells that
 // there was more.
@@ -43,20 +45,24 @@ func gunzip(data []byte, cut bool, limit int64) (plain []byte, truncated bool, e
 // shown is a body as reports show it: bytes that are not UTF-8 escaped,
 // secrets removed before the text is cut, so that no part of one is left.
 func (r *Redactor) shown(body []byte, truncated bool) string {
-	text := escapeInvalid(body)
-	if truncated {
+	// Only the beginning is searched: the rest is not shown, and a body may be
+	// long for no other reason than to cost time.
+	window := body[:min(len(body), searchedBody)]
+	text := escapeInvalid(window)
+	if truncated || len(window) < len(body) {
 		text = r.cutString(text)
 	} else {
 		text = r.String(text)
 	}
-	if len(text) <= shownBody {
-		return text
-	}
-	end := shownBody
-	for end > 0 && !utf8.RuneStart(text[end]) {
+	end := min(len(text), shownBody)
+	for end < len(text) && end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return fmt.Sprintf("%s… (%d bytes more)", text[:end], len(text)-end)
+	hidden := len(text) - end + len(body) - len(window)
+	if hidden == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes more)", text[:end], hidden)
 }
 
 // escapeInvalid writes each byte that is not UTF-8 as \xNN.

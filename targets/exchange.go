@@ -65,7 +65,9 @@ type Message struct {
 	Body    string            `json:"body"`
 }
 
-// Accepted tells whether the call was answered with success: any 2xx, or gRPC OK.
+// Accepted tells whether the call was answered with success: any 2xx, or gRPC
+// OK. A gRPC answer that brought a message and then ended without grpc-status
+// counts as well: the missing status is one fault, not a refusal beside it.
 func (e Exchange) Accepted() bool {
 	if e.Problem != "" {
 		return false
@@ -73,7 +75,10 @@ func (e Exchange) Accepted() bool {
 	if e.Transport == REST {
 		return e.HTTP >= 200 && e.HTTP < 300
 	}
-	return e.GRPC != nil && e.GRPC.HasStatus && e.Code == codes.OK
+	if e.GRPC == nil || !e.GRPC.HasStatus {
+		return e.GRPC != nil && e.HTTP == 200 && e.GRPC.Messages > 0
+	}
+	return e.Code == codes.OK
 }
 
 // Answered tells whether an answer arrived.

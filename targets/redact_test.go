@@ -78,6 +78,10 @@ func TestRedactorCutText(t *testing.T) {
 	got := r.shown([]byte(strings.Repeat("x", shownBody-4)+"opensesame"+strings.Repeat("y", 100)), false)
 	assert.NotContains(t, got, "open")
 	assert.Contains(t, got, "bytes more)")
+	got = r.shown([]byte(strings.Repeat("opensesame ", 1<<16)+"x"), false)
+	assert.NotContains(t, got, "open")
+	assert.Contains(t, got, "bytes more)")
+	assert.Equal(t, strings.Repeat("é", shownBody/2-1)+"x… (2 bytes more)", r.shown([]byte(strings.Repeat("é", shownBody/2-1)+"xé"), false))
 	assert.Equal(t, `a\xffb`, r.shown([]byte("a\xffb"), false))
 }
 
