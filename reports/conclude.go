@@ -18,10 +18,17 @@ const (
 // of each requirement, the totals, the outcome, its reason and the advice. It
 // is the only place that does. It depends on nothing but the cases, the
 // problem or signal that ended the run, the target's profile, the catalogue
-// and the criteria, so that merging reports is concatenating their cases.
+// and the criteria, so that merging reports is concatenating their cases. A
+// level or day that the criteria leave out is the report's.
 func Conclude(r *Report, catalogue []features.Requirement, c Criteria) {
+	if c.Level == "" {
+		c.Level = r.Level
+	}
 	if c.Level != LevelShould {
 		c.Level = LevelMust
+	}
+	if started, _, _ := strings.Cut(r.Started, "T"); c.Today == "" && day.MatchString(started) {
+		c.Today = started
 	}
 	r.Schema, r.Level, r.Criteria = Schema, c.Level, c
 	l := enter(r)

@@ -22,11 +22,11 @@ const (
 
 // Criteria are what a run is concluded by, beside its cases and the catalogue.
 type Criteria struct {
-	Level             string         `json:"-"` // must or should; it stands as the report's level
+	Level             string         `json:"-"` // must or should; it stands as the report's level; "": as it stands there
 	Guaranteed        bool           `json:"guaranteed"`
 	RunningConfigured bool           `json:"running_configured"` // operations.running says how to start one
 	Baseline          []KnownFailure `json:"baseline,omitempty"`
-	Today             string         `json:"today,omitempty"` // YYYY-MM-DD, by which an entry expires; "": none does
+	Today             string         `json:"today,omitempty"` // YYYY-MM-DD, by which an entry expires; "": the day of the start
 }
 
 // A KnownFailure is an entry of a baseline: a requirement that is known to
