@@ -32,6 +32,12 @@ type Mutant struct {
 	// apply. BreaksOn replaces them on one transport.
 	Breaks   []string
 	BreaksOn map[targets.Transport][]string
+	// May are requirements that fail as well where the timing of a race lets
+	// the fault show.
+	May []string
+	// Alone is true where the fault reaches from one operation to others, so
+	// that it is judged with one case at a time.
+	Alone bool
 	Fault
 }
 

@@ -86,10 +86,13 @@ func (op *operation) render(now time.Time) *longrunningpb.Operation {
 	case failed:
 		out.Result = failure(codes.ResourceExhausted, "the work ran out of memory")
 	case cancelled:
-		out.Result = failure(codes.Canceled, "the operation was cancelled")
+		out.Result = failure(codes.Canceled, cancelMessage)
 	}
 	return out
 }
+
+// cancelMessage is the message of the error of a cancelled operation.
+const cancelMessage = "the operation was cancelled"
 
 func failure(code codes.Code, message string) *longrunningpb.Operation_Error {
 	return &longrunningpb.Operation_Error{Error: &status.Status{Code: int32(code), Message: message}}

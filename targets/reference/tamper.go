@@ -2,14 +2,11 @@ package reference
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
-
-	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -199,103 +196,4 @@ func cancelRequests(serve func(next http.Handler, w http.ResponseWriter, r *http
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		serve(next, w, r, body)
 	})
-}
-
-// operationDocs decorates the REST side so that edit changes every operation
-// that Get, Wait and List answer.
-func operationDocs(edit func(op map[string]any)) func(http.Handler) http.Handler {
-	one := func(d *draft) {
-		if doc := d.doc(); doc != nil && d.status == http.StatusOK {
-			edit(doc)
-			d.setDoc(doc)
-		}
-	}
-	list := func(d *draft) {
-		doc := d.doc()
-		ops, _ := doc["operations"].([]any)
-		for _, op := range ops {
-			if op, ok := op.(map[string]any); ok {
-				edit(op)
-			}
-		}
-		if ops != nil {
-			d.setDoc(doc)
-		}
-	}
-	return func(next http.Handler) http.Handler {
-		next = answers(restMethod, targets.Get, one)(next)
-		next = answers(restMethod, targets.Wait, one)(next)
-		return answers(restMethod, targets.List, list)(next)
-	}
-}
-
-// A view is a Service whose operations look different: edit changes each one
-// that Get, Wait and List return, which is the caller's own copy.
-type view struct {
-	Service
-	edit func(ctx context.Context, op *longrunningpb.Operation)
-}
-
-// Get implements Service.
-func (v view) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
-	op, err := v.Service.Get(ctx, r)
-	if err == nil {
-		v.edit(ctx, op)
-	}
-	return op, err
-}
-
-// Wait implements Service.
-func (v view) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
-	op, err := v.Service.Wait(ctx, r)
-	if err == nil {
-		v.edit(ctx, op)
-	}
-	return op, err
-}
-
-// List implements Service.
-func (v view) List(ctx context.Context, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
-	out, err := v.Service.List(ctx, r)
-	for _, op := range out.GetOperations() {
-		v.edit(ctx, op)
-	}
-	return out, err
-}
-
-// seen returns the hook of a view.
-func seen(edit func(op *longrunningpb.Operation)) func(Service) Service {
-	return func(next Service) Service {
-		return view{next, func(_ context.Context, op *longrunningpb.Operation) { edit(op) }}
-	}
-}
-
-// A canceller is a Service whose Cancel is another one.
-type canceller struct {
-	Service
-	cancel func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error
-}
-
-// Cancel implements Service.
-func (c canceller) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
-	return c.cancel(ctx, c.Service, r)
-}
-
-// cancels returns the hook of a canceller.
-func cancels(cancel func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
-	return func(next Service) Service { return canceller{next, cancel} }
-}
-
-// peek reads an operation past the access control; nil if there is none.
-func peek(ctx context.Context, s Service, name string) *longrunningpb.Operation {
-	op, err := s.Get(asOwner(ctx), &longrunningpb.GetOperationRequest{Name: name})
-	if err != nil {
-		return nil
-	}
-	return op
-}
-
-// isCancelled tells whether the operation ended with the code CANCELLED.
-func isCancelled(op *longrunningpb.Operation) bool {
-	return op.GetDone() && op.GetError().GetCode() == 1
 }

@@ -1,0 +1,185 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// effectMutants are wrong about what a cancel does, and to which operation.
+func effectMutants() []Mutant {
+	return append(acceptanceMutants(), isolationMutants()...)
+}
+
+// refuseIn refuses the cancel of operations in a state.
+func refuseIn(p phase) func(Service) Service {
+	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if stateOf(peek(ctx, next, r.GetName())) == p {
+			return refuse(codes.FailedPrecondition, "OPERATION_NOT_CANCELLABLE", "operation %q is %s", r.GetName(), p)
+		}
+		return next.Cancel(ctx, r)
+	})
+}
+
+func acceptanceMutants() []Mutant {
+	return []Mutant{
+		{Name: "refuses-running", Doc: "Cancels only what is still queued.",
+			Breaks: []string{"cancel.accept.in-progress"}, Fault: Fault{Service: refuseIn(running)}},
+		{Name: "refuses-pending", Doc: "Cancels only what is running.",
+			Breaks: []string{"cancel.accept.pending"}, Fault: Fault{Service: refuseIn(pending)}},
+		{Name: "refuses-empty-object", Doc: "Reads \"the request body must be empty\" to the letter and refuses {}, which most clients send.",
+			Breaks: []string{"cancel.accept.in-progress", "cancel.finished.status-preferred"},
+			Fault: Fault{REST: refuseIf(invalid("BODY_NOT_EMPTY", "the request body must be empty"), func(_ *http.Request, body []byte) bool {
+				return len(body) > 0
+			})},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: nil}},
+		{Name: "ignores-cancel", Doc: "Answers OK and does nothing, as gapic-showcase does.",
+			Breaks: []string{"cancel.effect.best-effort"},
+			Fault: Fault{Service: func(next Service) Service {
+				return canceller{seen(dropFlag)(next), func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() {
+						return nil
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
+		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
+			Breaks: []string{"cancel.effect.best-effort"},
+			Fault:  Fault{Options: func(o *Options) { o.CancelDelay, o.SlowStop = time.Hour, time.Hour }}},
+		{Name: "forgets-request", Doc: "Shows that a cancellation was requested only until the operation ends.",
+			Breaks: []string{"cancel.effect.requested-flag"},
+			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 50 * time.Millisecond },
+				Service: seen(func(op *longrunningpb.Operation) {
+					if op.GetDone() {
+						editMetadata(op, func(fields map[string]*structpb.Value) {
+							fields["requestedCancellation"] = structpb.NewBoolValue(false)
+						})
+					}
+				})}},
+	}
+}
+
+// cancelsAlso cancels every other operation that also names besides the one
+// that was asked for.
+func cancelsAlso(also func(cancelled, other string) bool) func(Service) Service {
+	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if err := next.Cancel(ctx, r); err != nil {
+			return err
+		}
+		parent, _, _ := strings.Cut(r.GetName(), "/operations/")
+		for token := ""; ; {
+			list, err := next.List(asOwner(ctx), &longrunningpb.ListOperationsRequest{Name: parent, Filter: "done=false", PageToken: token, PageSize: maxPage})
+			if err != nil {
+				return nil
+			}
+			for _, op := range list.GetOperations() {
+				if op.GetName() != r.GetName() && also(r.GetName(), op.GetName()) {
+					_ = next.Cancel(asOwner(ctx), &longrunningpb.CancelOperationRequest{Name: op.GetName()})
+				}
+			}
+			if token = list.GetNextPageToken(); token == "" {
+				return nil
+			}
+		}
+	})
+}
+
+// A ring is a Service that confuses the slots of its workers: a cancel stops
+// the operation that was started two later as well.
+type ring struct {
+	Service
+	mu    sync.Mutex
+	slots []string
+}
+
+// Start implements Service.
+func (s *ring) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := s.Service.Start(ctx, r)
+	if err == nil && r.ID == "" {
+		s.mu.Lock()
+		s.slots = append(s.slots, op.GetName())
+		s.mu.Unlock()
+	}
+	return op, err
+}
+
+// Cancel implements Service.
+func (s *ring) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	if err := s.Service.Cancel(ctx, r); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, name := range s.slots {
+		if name == r.GetName() && i+2 < len(s.slots) {
+			_ = s.Service.Cancel(asOwner(ctx), &longrunningpb.CancelOperationRequest{Name: s.slots[i+2]})
+		}
+	}
+	return nil
+}
+
+// pollsToCancel is the number of Gets of one operation that a mutant bears.
+const pollsToCancel = 45
+
+func isolationMutants() []Mutant {
+	return []Mutant{
+		{Name: "cancels-by-slot", Doc: "Confuses the slots of its workers: a cancel also stops the operation that was started two later.",
+			Breaks: []string{"cancel.isolation.siblings"}, Alone: true,
+			Fault: Fault{Service: func(next Service) Service { return &ring{Service: next} }}},
+		{Name: "cancels-by-prefix", Doc: "Cancels every operation whose name begins with the name that was given.",
+			Breaks: []string{"cancel.isolation.prefix-names"},
+			Fault:  Fault{Service: cancelsAlso(func(cancelled, other string) bool { return strings.HasPrefix(other, cancelled) })}},
+		{Name: "cancels-any-case", Doc: "Compares names without regard to case.",
+			Breaks: []string{"cancel.isolation.prefix-names"},
+			Fault:  Fault{Service: cancelsAlso(strings.EqualFold)}},
+		{Name: "polling-cancels", Doc: "Takes a client that polls often for one that has given up, and cancels.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault:  Fault{Service: func(next Service) Service { return &patience{Service: next, looks: map[string]int{}} }}},
+		{Name: "disconnect-cancels", Doc: "Binds the work to the Wait that looks at it: when that call is aborted, the operation is cancelled.",
+			Breaks: []string{"cancel.isolation.rpc-abort"},
+			Fault:  Fault{Service: func(next Service) Service { return bound{next} }}},
+	}
+}
+
+// A patience is a Service that cancels an operation when it has been read too often.
+type patience struct {
+	Service
+	mu    sync.Mutex
+	looks map[string]int
+}
+
+// Get implements Service.
+func (p *patience) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := p.Service.Get(ctx, r)
+	if err != nil || op.GetDone() {
+		return op, err
+	}
+	p.mu.Lock()
+	p.looks[r.GetName()]++
+	tooOften := p.looks[r.GetName()] > pollsToCancel
+	p.mu.Unlock()
+	if tooOften {
+		_ = p.Service.Cancel(asOwner(ctx), &longrunningpb.CancelOperationRequest{Name: r.GetName()})
+	}
+	return op, nil
+}
+
+// A bound is a Service that cancels an operation with the Wait for it.
+type bound struct{ Service }
+
+// Wait implements Service.
+func (b bound) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := b.Service.Wait(ctx, r)
+	if ctx.Err() != nil {
+		_ = b.Service.Cancel(asOwner(context.WithoutCancel(ctx)), &longrunningpb.CancelOperationRequest{Name: r.GetName()})
+	}
+	return op, err
+}

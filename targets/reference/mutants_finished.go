@@ -1,0 +1,81 @@
+package reference
+
+import (
+	"context"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+)
+
+// longStop gives the suite time to repeat a cancel while the first is still in
+// effect, so that faults of cancelling what is finished show only there.
+func longStop(o *Options) { o.CancelDelay = 60 * time.Millisecond }
+
+// overwrites is a hook that answers OK to the cancel of an operation that has
+// ended as wanted says, and shows another end from then on.
+func overwrites(wanted func(h history, op *longrunningpb.Operation) bool, edit func(op *longrunningpb.Operation)) func(Service) Service {
+	return func(next Service) Service {
+		changed := newLedger(next)
+		changed.edit = func(h history, op *longrunningpb.Operation) error {
+			if h.repeated && wanted(h, op) {
+				edit(op)
+			}
+			return nil
+		}
+		return canceller{changed, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+			err := ledger.Cancel(ctx, r)
+			h, _ := changed.of(r.GetName())
+			if op := peek(ctx, next, r.GetName()); h.repeated && wanted(h, op) {
+				return nil
+			}
+			return err
+		}}
+	}
+}
+
+// finishedMutants are wrong about cancelling what has ended.
+func finishedMutants() []Mutant {
+	cancel := func(op *longrunningpb.Operation) { end(op, codes.Canceled, cancelMessage) }
+	const immutable = "operation.terminal.result-immutable"
+	mutants := []Mutant{
+		{Name: "cancel-overwrites-success", Doc: "Cancels an operation that has succeeded.",
+			Breaks: []string{"cancel.finished.preserves-success", immutable}, May: []string{"cancel.race.one-terminal-result"},
+			Fault: Fault{Service: overwrites(func(_ history, op *longrunningpb.Operation) bool { return op.GetResponse() != nil }, cancel)}},
+		{Name: "cancel-overwrites-failure", Doc: "Cancels an operation that has failed.",
+			Breaks: []string{"cancel.finished.preserves-failure", immutable},
+			Fault: Fault{Service: overwrites(func(_ history, op *longrunningpb.Operation) bool {
+				return op.GetError() != nil && !isCancelled(op)
+			}, cancel)}},
+		{Name: "cancel-revives-cancelled", Doc: "Aborts an operation that is cancelled when it is cancelled again.",
+			Breaks: []string{"cancel.finished.preserves-cancelled", immutable},
+			Fault: Fault{Options: longStop, Service: overwrites(func(h history, op *longrunningpb.Operation) bool {
+				return isCancelled(op) && h.cancels <= 2
+			}, func(op *longrunningpb.Operation) { end(op, codes.Aborted, "cancelled twice") })}},
+	}
+	for _, m := range []struct {
+		name, doc, breaks string
+		code              codes.Code
+	}{
+		{"finished-500", "Fails on the cancel of a finished operation.", "cancel.finished.status-legal", codes.Internal},
+		{"finished-unknown-error", "Answers UNKNOWN to the cancel of a finished operation.", "cancel.finished.status-legal", codes.Unknown},
+		{"finished-cancelled", "Answers CANCELLED to the cancel of a finished operation.", "cancel.finished.status-legal", codes.Canceled},
+		{"finished-already-exists", "Answers ALREADY_EXISTS to the cancel of a finished operation.", "cancel.finished.status-legal", codes.AlreadyExists},
+		{"finished-not-found", "Finds only running operations to cancel, while Get finds all.", "cancel.finished.status-legal", codes.NotFound},
+		{"finished-invalid-argument", "Takes the cancel of a finished operation for a malformed request.", "cancel.finished.status-preferred", codes.InvalidArgument},
+		{"finished-aborted", "Answers ABORTED to the cancel of a finished operation.", "cancel.finished.status-preferred", codes.Aborted},
+	} {
+		mutants = append(mutants, Mutant{Name: m.name, Doc: m.doc, Breaks: []string{m.breaks}, Fault: Fault{Options: longStop, Service: refuseFinished(m.code)}})
+	}
+	return mutants
+}
+
+// refuseFinished answers the cancel of finished operations with a code.
+func refuseFinished(code codes.Code) func(Service) Service {
+	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if peek(ctx, next, r.GetName()).GetDone() {
+			return refuse(code, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	})
+}

@@ -1,0 +1,65 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// successes decorates the REST side so that edit changes the success of a cancel.
+func successes(edit func(d *draft)) func(http.Handler) http.Handler {
+	return answers(restMethod, targets.Cancel, func(d *draft) {
+		if d.status == http.StatusOK {
+			edit(d)
+		}
+	})
+}
+
+// answersWith is a success with another status or body.
+func answersWith(status int, body string) func(http.Handler) http.Handler {
+	return successes(func(d *draft) {
+		d.status, d.body = status, []byte(body)
+		if status == http.StatusNoContent {
+			d.header.Del("Content-Type")
+		}
+	})
+}
+
+// responseMutants cancel, and answer wrongly.
+func responseMutants() []Mutant {
+	const status, object, media = "cancel.response.status-200", "cancel.response.empty-json-object", "cancel.response.content-type-json"
+	rest := func(name, doc, breaks string, hook func(http.Handler) http.Handler) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{REST: hook}}
+	}
+	return []Mutant{
+		rest("answers-204", "Answers 204, as REST habit has it for an empty answer; Google's JavaScript client fails on it.", status, answersWith(204, "")),
+		rest("answers-202", "Answers 202, since the cancellation only starts.", status, answersWith(202, "{}")),
+		rest("answers-201", "Answers 201.", status, answersWith(201, "{}")),
+		rest("answers-nothing", "Answers 200 without a body; most generated clients fail on it.", object, answersWith(200, "")),
+		rest("answers-null", "Answers null.", object, answersWith(200, "null")),
+		rest("answers-list", "Answers an empty list.", object, answersWith(200, "[]")),
+		rest("answers-string", "Answers an empty string.", object, answersWith(200, `""`)),
+		rest("answers-typed-empty", "Answers the Empty as if it were packed in an Any.", object, answersWith(200, `{"@type":"type.googleapis.com/google.protobuf.Empty"}`)),
+		rest("answers-operation", "Answers the operation.", object, answersWith(200, `{"name":"projects/demo/operations/x","done":false}`)),
+		rest("answers-success-flag", "Answers a flag of its own.", object, answersWith(200, `{"success":true}`)),
+		rest("answers-two-objects", "Answers two objects, one after the other.", object, answersWith(200, "{}{}")),
+		rest("answers-text", "Answers {} as text/plain; the Earth Engine client in JavaScript refuses it.", media,
+			successes(func(d *draft) { d.header.Set("Content-Type", "text/plain; charset=utf-8") })),
+		rest("answers-html-type", "Answers {} as text/html.", media,
+			successes(func(d *draft) { d.header.Set("Content-Type", "text/html") })),
+		{Name: "waits-for-the-end", Doc: "Answers a cancel only when the work has stopped, or after 1.5 s.",
+			Breaks: []string{"cancel.response.returns-promptly"},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if err := next.Cancel(ctx, r); err != nil {
+					return err
+				}
+				_, _ = next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName(), Timeout: durationpb.New(1500 * time.Millisecond)})
+				return nil
+			})}},
+	}
+}

@@ -1,0 +1,122 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// isUnknown tells whether a name has the form of those that the server makes,
+// under a parent that it knows, but was never that of an operation.
+func (l *ledger) isUnknown(name string) bool {
+	parent, id, _ := strings.Cut(name, "/operations/")
+	if ok, err := regexp.MatchString(`^[A-Z0-9]{26}$`, id); err != nil || !ok {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byName[name] != nil {
+		return false
+	}
+	for other := range l.byName {
+		if strings.HasPrefix(other, parent+"/operations/") {
+			return true
+		}
+	}
+	return false
+}
+
+// unknownCancelled is a hook that answers the cancel of unknown names.
+func unknownCancelled(answer func(ctx context.Context, next Service, name string) error) func(Service) Service {
+	return func(next Service) Service {
+		known := newLedger(next)
+		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if known.isUnknown(r.GetName()) {
+				return answer(ctx, next, r.GetName())
+			}
+			return next.Cancel(ctx, r)
+		}}
+	}
+}
+
+// unknownMutants are wrong about names that no operation has.
+func unknownMutants() []Mutant {
+	const unknown = "cancel.unknown.not-found"
+	always := func(err error) func(context.Context, Service, string) error {
+		return func(context.Context, Service, string) error { return err }
+	}
+	return append([]Mutant{
+		{Name: "unknown-ok", Doc: "Answers OK to the cancel of any name of the right form, as gapic-showcase does.",
+			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(nil))}},
+		{Name: "unknown-500", Doc: "Fails on the cancel of an unknown name: nobody looked whether the record was there.",
+			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(refuse(codes.Internal, "REQUEST_FAILED", "record is nil")))}},
+		{Name: "unknown-failed-precondition", Doc: "Takes an unknown operation for one that has ended.",
+			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(refuse(codes.FailedPrecondition, "OPERATION_NOT_RUNNING", "operation is not running")))}},
+		{Name: "cancel-creates", Doc: "Leaves a record of the cancel of an unknown name, which Get then finds.",
+			Breaks: []string{"cancel.unknown.no-create"},
+			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
+				parent, id, _ := strings.Cut(name, "/operations/")
+				_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
+				return notFound(name)
+			})}},
+	}, rejectionMutants()...)
+}
+
+// longID is the length of an id, in bytes, that is too much for a mutant.
+const longID = 1000
+
+func rejectionMutants() []Mutant {
+	return []Mutant{
+		{Name: "malformed-ok", Doc: "Answers OK to the cancel of a name of another collection.",
+			Breaks: []string{"cancel.malformed.rejected"},
+			Fault: Fault{
+				Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if r.GetName() != "" && !strings.Contains(r.GetName(), "operations/") {
+						return nil
+					}
+					return next.Cancel(ctx, r)
+				}),
+				REST: requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+					if !strings.Contains(r.URL.Path, "/operations") {
+						writeJSON(w, http.StatusOK, []byte("{}"))
+						return
+					}
+					next.ServeHTTP(w, r)
+				})}},
+		{Name: "long-name-500", Doc: "Fails on a name that does not fit its column.",
+			Breaks: []string{"cancel.malformed.no-crash"},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if len(r.GetName()) > longID {
+					return refuse(codes.Internal, "REQUEST_FAILED", "value too long for its column")
+				}
+				return next.Cancel(ctx, r)
+			})}},
+		{Name: "cancel-finds-deleted", Doc: "Answers OK to the cancel of an operation that was deleted.",
+			Breaks: []string{"cancel.deleted.not-found"},
+			Fault: Fault{Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					err := next.Cancel(ctx, r)
+					if h, _ := known.of(r.GetName()); h.deleted && status.Code(err) == codes.NotFound {
+						return nil
+					}
+					return err
+				}}
+			}}},
+		{Name: "refuses-and-cancels", Doc: "Starts the cancellation and then answers that it cannot.",
+			Breaks: []string{"cancel.accept.in-progress", "cancel.rejected.no-effect"},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if err := next.Cancel(ctx, r); err != nil {
+					return err
+				}
+				return refuse(codes.FailedPrecondition, "OPERATION_BUSY", "operation %q is busy", r.GetName())
+			})}},
+	}
+}

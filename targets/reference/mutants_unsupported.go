@@ -1,0 +1,82 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func noCancel(o *Options) { o.NoCancel = true }
+
+// unsupportedMutants have no cancel, and say so wrongly.
+func unsupportedMutants() []Mutant {
+	rest := func(name, doc, breaks string, edit func(d *draft)) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{Options: noCancel, REST: answers(restMethod, targets.Cancel, edit)}}
+	}
+	const json = "cancel.unimplemented.json-error"
+	return []Mutant{
+		rest("no-cancel-404", "Has no route for cancel: the router answers 404.", "cancel.unimplemented.http-501", func(d *draft) {
+			d.status = http.StatusNotFound
+			d.setDoc(envelope{envelopeError{Code: 404, Message: "no such path", Status: "NOT_FOUND"}})
+		}),
+		rest("no-cancel-405", "Has no route for cancel: the router answers 405.", "cancel.unimplemented.http-501", func(d *draft) {
+			d.status = http.StatusMethodNotAllowed
+			d.setDoc(envelope{envelopeError{Code: 405, Message: "method not allowed"}})
+		}),
+		rest("no-cancel-html", "Answers 501 with a page of its framework.", json, func(d *draft) {
+			d.header.Set("Content-Type", "text/html")
+			d.body = []byte("<h1>501 Not Implemented</h1>")
+		}),
+		rest("no-cancel-code-12", "Answers 501 with the gRPC number for its code.", json, func(d *draft) {
+			d.setDoc(envelope{envelopeError{Code: 12, Message: "not implemented", Status: "UNIMPLEMENTED"}})
+		}),
+		{Name: "no-cancel-denied", Doc: "Says over gRPC that nobody may cancel, when it cannot.",
+			Breaks: []string{"cancel.unimplemented.grpc-12"},
+			Fault: Fault{Options: noCancel,
+				Target: func(t *targets.Target) { t.Cancel = targets.CancelUnsupported },
+				Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if CallOf(ctx).Transport == targets.GRPC && peek(ctx, next, r.GetName()) != nil {
+						return refuse(codes.PermissionDenied, "CANCEL_DISABLED", "nobody may cancel")
+					}
+					return next.Cancel(ctx, r)
+				})}},
+		{Name: "unimplemented-but-cancels", Doc: "Starts the cancellation, and then answers UNIMPLEMENTED.",
+			Breaks: []string{"cancel.unimplemented.no-effect"},
+			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 400 * time.Millisecond },
+				Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					_ = next.Cancel(ctx, r)
+					return unimplemented("CancelOperation")
+				})}},
+		{Name: "cancel-warms-up", Doc: "Answers UNIMPLEMENTED to the first cancel on each transport, before the handler is loaded.",
+			Breaks: []string{"cancel.unimplemented.consistent"},
+			Fault: Fault{Service: func(next Service) Service {
+				return &cold{Service: next, warm: map[targets.Transport]bool{}}
+			}}},
+	}
+}
+
+// A cold Service has no cancel for the first call.
+type cold struct {
+	Service
+	mu   sync.Mutex
+	warm map[targets.Transport]bool
+}
+
+// Cancel implements Service.
+func (c *cold) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	t := CallOf(ctx).Transport
+	c.mu.Lock()
+	warm := c.warm[t]
+	c.warm[t] = true
+	c.mu.Unlock()
+	if !warm {
+		return unimplemented("CancelOperation")
+	}
+	return c.Service.Cancel(ctx, r)
+}
