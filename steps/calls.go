@@ -304,7 +304,10 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	if late && !since.IsZero() {
 		out.end = doubt
 	}
-	if out.end != endedKnownEffect {
+	switch out.end { // only what costs the whole of settle is taken for granted later
+	case endedCancelled:
+		fx.tell(op.role, "")
+	case endedNever:
 		fx.tell(op.role, w.ineffective(op, out))
 	}
 	w.observeEnding(out)

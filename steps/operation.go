@@ -61,7 +61,7 @@ func readOperation(ex targets.Exchange, index int, doc map[string]any) snapshot 
 		if m, ok := v.(map[string]any); ok {
 			s.code, s.codeRead = readInt(m["code"])
 			s.message, _ = m["message"].(string)
-			if _, present := m["code"]; !present {
+			if _, present := m["code"]; !present && m["error"] == nil && m["status"] == nil {
 				s.codeRead = true // absent is 0 (ProtoJSON, default values)
 			}
 		}
