@@ -308,7 +308,9 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	case endedCancelled:
 		fx.tell(op.role, "")
 	case endedNever:
-		fx.tell(op.role, w.ineffective(op, out))
+		if !op.formed { // a form that has no effect says nothing of the plain cancel
+			fx.tell(op.role, w.ineffective(op, out))
+		}
 	}
 	w.observeEnding(out)
 	return out, nil

@@ -25,6 +25,7 @@ type operation struct {
 	alias     bool       // Get shows it under an alias (project number for id)
 	flagSet   bool       // its metadata has shown a cancellation as requested
 	over      bool       // it needs no cancel at the end of the case
+	formed    bool       // it was cancelled in another form than the plain one
 }
 
 // A snapshot is one answer that shows an operation.
