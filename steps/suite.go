@@ -30,6 +30,7 @@ type Options struct {
 	Level       string        // must ("") or should: the lowest level that counts
 	Concurrency int           // scenarios at a time; 0: 16
 	Repeat      int           // how often each case is run; 0: once
+	Seed        int64         // shuffles the order of the cases, each seed in its own way; 0: as in the files
 	Timeout     time.Duration // the whole run; 0: 10 minutes
 	Shard       int           // 1 to Shards: which part of the cases is run
 	Shards      int           // 0 or 1: all of them
@@ -251,7 +252,7 @@ func (s *suite) godog(ctx context.Context, docs []document, open []*planned, cat
 			}
 		},
 		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard,
-			Concurrency: max(2, s.run.options.Concurrency), FeatureContents: contents, DefaultContext: ctx},
+			Concurrency: max(2, s.run.options.Concurrency), Randomize: s.run.options.Seed, FeatureContents: contents, DefaultContext: ctx},
 	}
 	ts.Run() // its verdict is not ours: see after
 	s.mu.Lock()

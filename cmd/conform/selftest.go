@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/steps"
+	"github.com/lro-tools/conform/targets"
+	"github.com/lro-tools/conform/targets/reference"
+)
+
+// The cases of one server mostly wait; so do servers beside each other.
+const (
+	selftestServers = 12 // judged at a time
+	selftestCases   = 24 // of one server, judged at a time
+)
+
+func selftestCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var specs, only []string
+	cmd := &cobra.Command{
+		Use:   "selftest",
+		Short: "Judge every mutant, every legal variant and the honest server; print the kill matrix",
+		Long: `selftest judges the suite: each mutant is the reference server with one fault, and
+the suite must find the requirements that it breaks. The honest server and its
+legal variants must be accused of nothing. The exit code is 1 where a mutant
+survives, in whole or in part, or a legal server is accused.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				specs = append(specs, "json")
+			}
+			if len(specs) == 0 {
+				specs = []string{"text"}
+			}
+			return a.selftest(cmd.Context(), specs, only)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the kill matrix as JSON")
+	cmd.Flags().StringArrayVar(&specs, "report", nil, "the kill matrix as `FORMAT[:PATH]`, text, json or html (repeatable)")
+	cmd.Flags().StringArrayVar(&only, "only", nil, "judge only the mutant or variant of this `NAME` (repeatable)")
+	return cmd
+}
+
+func (a *app) selftest(ctx context.Context, specs, only []string) error {
+	out, err := openMatrixSinks(specs)
+	if err != nil {
+		return err
+	}
+	catalogue, err := features.Requirements()
+	if err != nil {
+		return err
+	}
+	subjects, err := selectSubjects(allSubjects(catalogue), only)
+	if err != nil {
+		return err
+	}
+	ctx, signals := listen(ctx, func(string) {}, func() {})
+	defer signals.stop()
+	m, err := judgeAll(ctx, a, subjects)
+	if n := signals.number(); n != 0 {
+		return &ending{code: 128 + n}
+	}
+	if err != nil {
+		return &ending{codeProblem, err}
+	}
+	m.conclude(catalogue)
+	for _, o := range out {
+		if err := o.write(a.out, m); err != nil {
+			return problem("%w", err)
+		}
+	}
+	fmt.Fprintf(a.err, "%d of %d mutants killed, %d of %d legal servers accused\n", m.Killed, len(m.Mutants), m.Accused, len(m.Legal))
+	if !m.sound() {
+		return &ending{code: 1}
+	}
+	return nil
+}
+
+// A subject is a server that the suite is tried on.
+type subject struct {
+	name, doc string
+	legal     bool
+	alone     bool // one case at a time
+	broken    map[targets.Transport][]string
+	may       []string
+	start     func(reference.Options) (*reference.Server, error)
+}
+
+// allSubjects are the honest server, the variants and the mutants.
+func allSubjects(catalogue []features.Requirement) []subject {
+	out := []subject{{name: "honest", doc: "The reference server.", legal: true, start: reference.New}}
+	for _, v := range reference.Variants() {
+		out = append(out, subject{name: v.Name, doc: v.Doc, legal: true,
+			start: func(o reference.Options) (*reference.Server, error) { return reference.NewVariant(o, v) }})
+	}
+	for _, m := range reference.Mutants() {
+		s := subject{name: m.Name, doc: m.Doc, alone: m.Alone, may: m.May, broken: map[targets.Transport][]string{},
+			start: func(o reference.Options) (*reference.Server, error) { return reference.NewMutant(o, m) }}
+		for _, t := range targets.Transports() {
+			s.broken[t] = m.Broken(t, catalogue)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func selectSubjects(all []subject, only []string) ([]subject, error) {
+	if len(only) == 0 {
+		return all, nil
+	}
+	byName, names := map[string]subject{}, []string{}
+	for _, s := range all {
+		byName[s.name] = s
+		names = append(names, s.name)
+	}
+	var out []subject
+	for _, n := range only {
+		s, ok := byName[n]
+		if !ok {
+			return nil, unknownName("only", n, names)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// judgeAll judges the subjects beside each other. Those with one case at a
+// time take longest, and come first.
+func judgeAll(ctx context.Context, a *app, subjects []subject) (*killMatrix, error) {
+	digest, err := features.Digest()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	kills, errs := make([]kill, len(subjects)), make([]error, len(subjects))
+	free := make(chan struct{}, selftestServers)
+	p := &progress{w: a.err, terminal: a.color(a.err, false)}
+	var wg sync.WaitGroup
+	for _, i := range slowestFirst(subjects) {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			kills[i], errs[i] = judgeOne(ctx, subjects[i])
+			p.subjectEnded(len(subjects), subjects[i].name)
+		})
+	}
+	wg.Wait()
+	p.end()
+	m := &killMatrix{Version: version(), Catalogue: digest, ElapsedMS: sinceMS(began), Mutants: []kill{}, Legal: []kill{}}
+	for i, s := range subjects {
+		if errs[i] != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, errs[i])
+		}
+		if s.legal {
+			m.Legal = append(m.Legal, kills[i])
+			continue
+		}
+		kills[i].judgeMutant()
+		m.Mutants = append(m.Mutants, kills[i])
+	}
+	return m, nil
+}
+
+func slowestFirst(subjects []subject) []int {
+	var alone, rest []int
+	for i, s := range subjects {
+		if s.alone {
+			alone = append(alone, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	return append(alone, rest...)
+}
+
+func judgeOne(ctx context.Context, s subject) (kill, error) {
+	began := time.Now()
+	k := kill{Name: s.name, Doc: s.doc}
+	r, err := runOn(ctx, s, nil)
+	if err != nil {
+		return k, err
+	}
+	compare(&k, r, s.broken, s.may)
+	k.ElapsedMS = sinceMS(began)
+	return k, nil
+}
+
+// runOn judges a server of its own for the subject by what the patterns
+// select, all where there is none.
+func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report, err error) {
+	server, err := s.start(protected())
+	if err != nil {
+		return nil, err
+	}
+	t, err := describe(server)
+	if err != nil {
+		return nil, err
+	}
+	o := steps.Options{Level: reports.LevelShould, Concurrency: selftestCases, Version: version(), Run: patterns}
+	if s.alone {
+		o.Concurrency = 1
+	}
+	r, err = steps.Run(ctx, t, o)
+	if closeErr := t.Close(); err == nil {
+		err = closeErr
+	}
+	return r, err
+}
+
+func sinceMS(t time.Time) float64 { return float64(time.Since(t).Microseconds()) / 1000 }
+
+// subjectEnded tells of one server of the selftest.
+func (p *progress) subjectEnded(planned int, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%d of %d servers: %s", p.done, planned, name)
+		p.shown = true
+	}
+}
+
+// A matrixSink is where a kill matrix goes in one format.
+type matrixSink struct {
+	render func(io.Writer, *killMatrix) error
+	file   *outFile // nil: standard output
+}
+
+func openMatrixSinks(specs []string) ([]matrixSink, error) {
+	renderers := map[string]func(io.Writer, *killMatrix) error{"text": matrixText, "json": matrixJSON, "html": matrixHTML}
+	var out []matrixSink
+	claimed := ""
+	for _, spec := range specs {
+		format, path, _ := strings.Cut(spec, ":")
+		s := matrixSink{render: renderers[format]}
+		if s.render == nil {
+			return nil, fmt.Errorf("--report: format %q is not known (formats: html, json, text)", format)
+		}
+		if path == "" && claimed != "" {
+			return nil, fmt.Errorf("--report %s and --report %s both claim standard output", claimed, spec)
+		}
+		if path == "" {
+			claimed = spec
+		} else {
+			f, err := createFile(path)
+			if err != nil {
+				return nil, fmt.Errorf("--report %s: %w", spec, err)
+			}
+			s.file = f
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (s matrixSink) write(stdout io.Writer, m *killMatrix) error {
+	if s.file == nil {
+		return s.render(stdout, m)
+	}
+	if err := s.render(s.file, m); err != nil {
+		return err
+	}
+	return s.file.keep()
+}
+
+func matrixJSON(w io.Writer, m *killMatrix) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(m)
+}
