@@ -23,6 +23,10 @@ const (
 // transientTries is how often a call that may be repeated is made in all.
 const transientTries = 3
 
+// pauseBefore is the pause before a call is repeated for the try-th time: 50 ms,
+// then 200 ms.
+func pauseBefore(try int) time.Duration { return 50 * time.Millisecond << (2 * (try - 1)) }
+
 func getRequest(name string) *longrunningpb.GetOperationRequest {
 	return &longrunningpb.GetOperationRequest{Name: name}
 }
@@ -121,7 +125,7 @@ func (w *world) getOn(ctx context.Context, op *operation, connection int) (look,
 			return look{call: c}, &ruling{verdict: reports.Inconclusive, reason: fmt.Sprintf("Get brought no answer: %v", c.err), silent: &c}
 		}
 		if transient(c.Exchange) {
-			if try < transientTries && sleep(ctx, time.Duration(try*try)*20*time.Millisecond) {
+			if try < transientTries && sleep(ctx, pauseBefore(try)) {
 				continue
 			}
 			return look{call: c}, inconclusive("Get answered %s, %d times", c.Status(), try)
@@ -162,9 +166,9 @@ func envelope(doc map[string]any) bool {
 }
 
 // mustFind is get for a place in a scenario where the operation must be there
-// before anything can be judged.
+// before anything can be judged. One just started may become visible late.
 func (w *world) mustFind(ctx context.Context, op *operation) (look, error) {
-	l, err := w.get(ctx, op)
+	l, err := w.appears(ctx, op)
 	if err != nil {
 		return l, err
 	}
@@ -175,6 +179,21 @@ func (w *world) mustFind(ctx context.Context, op *operation) (look, error) {
 		return l, inconclusive("Get answered with something that is no operation")
 	}
 	return l, nil
+}
+
+// visibleWithin is how long an operation just started may be unknown to Get,
+// as on a server whose replicas learn of it one after the other.
+const visibleWithin = time.Second
+
+// appears looks at an operation until Get finds it, for as long as it may take
+// to become visible.
+func (w *world) appears(ctx context.Context, op *operation) (look, error) {
+	var last look
+	_, err := w.poll(ctx, op, max(0, min(visibleWithin, w.settleFor())-time.Since(op.begun)), func(l look) (bool, error) {
+		last = l
+		return l.found || !notFound(l.Exchange), nil
+	})
+	return last, err
 }
 
 // startInProgress starts an operation and sees it in progress.
@@ -304,8 +323,13 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	if late && !since.IsZero() {
 		out.end = doubt
 	}
-	if out.end != endedKnownEffect {
-		fx.tell(op.role, w.ineffective(op, out))
+	switch out.end { // only what costs the whole of settle is taken for granted later
+	case endedCancelled:
+		fx.tell(op.role, "")
+	case endedNever:
+		if !op.formed { // a form that has no effect says nothing of the plain cancel
+			fx.tell(op.role, w.ineffective(op, out))
+		}
 	}
 	w.observeEnding(out)
 	return out, nil

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -148,18 +149,19 @@ const unknownTries = 4
 // real one whose last four letters and digits are replaced by others of their
 // class. It is used only if Get does not find it.
 func (w *world) unknownName(ctx context.Context) (string, error) {
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
-		return "", err
-	}
-	if w.it == nil {
-		w.it = op
+	real := ""
+	if w.run.target.Unknown == "" {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return "", err
+		}
+		real = op.name
 	}
 	last := ""
 	for try := range unknownTries {
 		name := w.run.target.Unknown
 		if name == "" {
-			name = unlike(op.name, try)
+			name = unlike(real, try)
 		}
 		c := w.call(ctx, targets.Get, getRequest(name), "is the name unknown?")
 		if c.err != nil {
@@ -178,27 +180,30 @@ func (w *world) unknownName(ctx context.Context) (string, error) {
 }
 
 // unlike replaces the last four letters and digits of a name by others of
-// their class; different tries give different names.
+// their class; different tries give different names. An id that is a number
+// becomes a high one, since the next ones may be given out at any moment.
 func unlike(name string, try int) string {
 	b := []byte(name)
-	for i, left := len(b)-1, 4; i >= 0 && left > 0; i-- {
-		shift := byte(3 + try*2 + left)
+	last := strings.LastIndexByte(name, '/') + 1
+	for i, left := len(b)-1, 4; i >= last && left > 0; i-- {
+		shift := byte(1 + (2+try*2+left)%8)
 		switch c := b[i]; {
 		case c >= '0' && c <= '9':
 			b[i] = '0' + (c-'0'+shift)%10
-			if b[i] == c {
-				b[i] = '0' + (c-'0'+1)%10
-			}
 		case c >= 'a' && c <= 'z':
 			b[i] = 'a' + (c-'a'+shift)%26
 		case c >= 'A' && c <= 'Z':
 			b[i] = 'A' + (c-'A'+shift)%26
-		case c == '/':
-			return string(b)
 		default:
 			continue
 		}
 		left--
+	}
+	if id := name[last:]; id != "" && strings.Trim(id, "0123456789") == "" {
+		b[last] = '9'
+		if id[0] == '9' {
+			b[last] = '8'
+		}
 	}
 	return string(b)
 }

@@ -297,7 +297,7 @@ func (w *world) decodeAny(v any) (any, bool) {
 func (w *world) checkMetadataState(s snapshot) {
 	const id = "cancel.state.metadata-state"
 	state := w.metadataState(s)
-	if state == "" {
+	if state == "" || s.hasError && !s.codeRead {
 		return
 	}
 	wrong := ""

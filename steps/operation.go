@@ -25,6 +25,7 @@ type operation struct {
 	alias     bool       // Get shows it under an alias (project number for id)
 	flagSet   bool       // its metadata has shown a cancellation as requested
 	over      bool       // it needs no cancel at the end of the case
+	formed    bool       // it was cancelled in another form than the plain one
 }
 
 // A snapshot is one answer that shows an operation.
@@ -61,7 +62,7 @@ func readOperation(ex targets.Exchange, index int, doc map[string]any) snapshot 
 		if m, ok := v.(map[string]any); ok {
 			s.code, s.codeRead = readInt(m["code"])
 			s.message, _ = m["message"].(string)
-			if _, present := m["code"]; !present {
+			if _, present := m["code"]; !present && m["error"] == nil && m["status"] == nil {
 				s.codeRead = true // absent is 0 (ProtoJSON, default values)
 			}
 		}

@@ -86,10 +86,13 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 		return
 	}
 	s.spare = op
-	l, err := w.get(ctx, op)
+	l, err := w.appears(ctx, op)
+	if r, ok := err.(*ruling); ok && r.silent != nil {
+		s.blocked = fmt.Sprintf("the target cannot be reached over %s: %v", t, r.silent.err)
+		s.exchanges = w.exchanges
+		return
+	}
 	switch {
-	case err != nil && l.err != nil:
-		s.blocked = fmt.Sprintf("the target cannot be reached over %s: %v", t, l.err)
 	case err != nil:
 		s.blocked = fmt.Sprintf("the target cannot be judged over %s: %v", t, err)
 	case !l.found:

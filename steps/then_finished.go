@@ -67,7 +67,7 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 	switch {
 	case c.Accepted():
 		w.observe(w.plan.requirement.ID, "no effect, answers success")
-	case isCode(c.Exchange, codes.FailedPrecondition, codes.Aborted, codes.InvalidArgument), c.Transport == targets.REST && c.HTTP == 409:
+	case isCode(c.Exchange, codes.FailedPrecondition, codes.Aborted, codes.InvalidArgument):
 		w.observe(w.plan.requirement.ID, "no effect, answers "+targets.CodeName(c.Code))
 	case unimplemented(c.Exchange):
 		again := w.cancel(ctx, w.it)
@@ -125,7 +125,7 @@ func thenPreferredFinished(ctx context.Context) error {
 	case c.Accepted(), isCode(c.Exchange, codes.FailedPrecondition):
 		w.observe(w.plan.requirement.ID, "no effect, answers "+targets.CodeName(c.Code))
 		return nil
-	case isCode(c.Exchange, codes.Aborted, codes.InvalidArgument, codes.Unimplemented, codes.NotFound, codes.PermissionDenied):
+	case isCode(c.Exchange, codes.Aborted, codes.InvalidArgument, codes.Unimplemented):
 		return w.fail(c, "success, or FAILED_PRECONDITION", "the cancel of a finished operation has a legal answer, but not a preferred one")
 	}
 	return inconclusive("the answer %s is not legal (see cancel.finished.status-legal)", c.Status())

@@ -25,6 +25,8 @@ func thenNotFound(ctx context.Context) error {
 		w.note("the cancel of a name of no operation is answered PERMISSION_DENIED")
 	case isCode(c.Exchange, codes.InvalidArgument):
 		w.note("the cancel of a made-up name is answered INVALID_ARGUMENT: legal where its id has the wrong form (key unknown)")
+	case w.run.owns(w.unknown):
+		return inconclusive("meanwhile an operation was started under the made-up name (key unknown)")
 	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	default:
@@ -39,6 +41,9 @@ func thenNotCreated(ctx context.Context) error {
 	l, err := w.get(ctx, op)
 	if err != nil {
 		return err
+	}
+	if l.found && w.run.owns(w.unknown) {
+		return inconclusive("meanwhile an operation was started under the made-up name (key unknown)")
 	}
 	if l.found && !envelope(object(l.Doc)) {
 		return w.fail(l.call, "NOT_FOUND, as before the cancel", "the cancel of a name of no operation has brought one about")

@@ -117,7 +117,7 @@ func (w *world) repeatTransient(ctx context.Context, do func() call) (call, erro
 		if !transient(c.Exchange) {
 			return c, nil
 		}
-		if try == transientTries || !sleep(ctx, firstPause*20) {
+		if try == transientTries || !sleep(ctx, pauseBefore(try)) {
 			return c, inconclusive("%s answered %s, %d times", c.Method, c.Status(), try)
 		}
 	}
@@ -161,7 +161,10 @@ func (w *world) silent(ctx context.Context, first call, again func() (call, erro
 // cancelIsSilent is silent for the plain cancel, with the cancel of a name of
 // no operation as the control.
 func (w *world) cancelIsSilent(ctx context.Context, first call) error {
-	name := unlike(w.it.name, 1)
+	name, err := w.unknownName(ctx)
+	if err != nil {
+		return err
+	}
 	return w.silent(ctx, first, func() (call, error) {
 		op, err := w.startInProgress(ctx, w.it.role)
 		if err != nil {

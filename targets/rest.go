@@ -98,6 +98,7 @@ type restCall struct {
 	added      map[string]string
 	verb       string
 	target     string // below the base URL
+	absolute   bool   // target is not below the base URL
 	body       []byte
 	chunked    bool
 	limit      time.Duration
@@ -110,7 +111,7 @@ func (r *restClient) Call(ctx context.Context, m Method, request proto.Message) 
 
 // Raw sends the request as it is described.
 func (r *restClient) Raw(ctx context.Context, raw RawRequest) (Exchange, error) {
-	call := restCall{method: raw.Method, verb: raw.HTTPMethod, target: raw.Target, body: raw.Body, chunked: raw.Chunked}
+	call := restCall{method: raw.Method, verb: raw.HTTPMethod, target: raw.Target, absolute: raw.Absolute, body: raw.Body, chunked: raw.Chunked}
 	if raw.HTTPMethod == "" {
 		var err error
 		if call, err = bind(raw.Method, raw.Message); err != nil {
@@ -126,7 +127,10 @@ func (r *restClient) Raw(ctx context.Context, raw RawRequest) (Exchange, error) 
 func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 	x := Exchange{Transport: REST, Method: call.method, Start: time.Now()}
 	base := r.address()
-	target := strings.TrimRight(base.EscapedPath(), "/") + call.target
+	target := call.target
+	if !call.absolute {
+		target = strings.TrimRight(base.EscapedPath(), "/") + target
+	}
 	credentials, err := r.ready(ctx, call.principal)
 	header := r.header(call.principal, call.defaults, credentials, call.added)
 	x.Request = r.request(call, target, base.Host, header)

@@ -103,6 +103,7 @@ type RawRequest struct {
 	// (percent-encoding, dots and query included); it starts with "/".
 	HTTPMethod string
 	Target     string
+	Absolute   bool   // Target does not stand below the base URL, but is the whole request target
 	Body       []byte // nil and empty: zero bytes, Content-Length: 0
 	Chunked    bool   // Transfer-Encoding: chunked instead of Content-Length
 

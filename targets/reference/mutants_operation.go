@@ -175,8 +175,8 @@ func jsonMutants() []Mutant {
 				op["done"] = 0
 			}
 		}),
-		mutant("error-as-envelope", "Writes the error of an operation as the error of an HTTP answer.", "operation.json.error-is-status", func(op map[string]any) {
-			if e := op["error"]; e != nil {
+		mutant("error-as-envelope", "Writes the error of a failed operation as the error of an HTTP answer.", "operation.json.error-is-status", func(op map[string]any) {
+			if e, ok := op["error"].(map[string]any); ok && e["message"] != cancelMessage {
 				op["error"] = map[string]any{"error": e}
 			}
 		}),

@@ -1,0 +1,125 @@
+package steps
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+	"github.com/lro-tools/conform/targets/reference"
+)
+
+// accused are the requirements that a report finds broken on a transport, each
+// with the first finding.
+func accused(r *reports.Report, t targets.Transport) map[string]string {
+	out := map[string]string{}
+	for _, c := range r.Cases {
+		if c.Transport != t {
+			continue
+		}
+		for _, b := range c.Breaches {
+			if out[b.Requirement] == "" {
+				out[b.Requirement] = fmt.Sprintf("%s: %s (expected %s, got %s)", c.ID, b.Message, b.Expected, b.Actual)
+			}
+		}
+	}
+	return out
+}
+
+// named are the requirements that a mutant's entry says it breaks on a transport.
+func named(m reference.Mutant, t targets.Transport, catalogue map[string]features.Requirement) []string {
+	list, ok := m.BreaksOn[t]
+	if !ok {
+		list = m.Breaks
+	}
+	var out []string
+	for _, id := range list {
+		if ok || catalogue[id].On(string(t)) {
+			out = append(out, id)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func catalogueByID(t testing.TB) map[string]features.Requirement {
+	t.Helper()
+	list, err := features.Requirements()
+	require.NoError(t, err)
+	out := map[string]features.Requirement{}
+	for _, r := range list {
+		out[r.ID] = r
+	}
+	return out
+}
+
+// TestMutants holds the second of the two figures that rule a conformance
+// suite: a broken server is caught by the requirement that it breaks, and by
+// no other.
+func TestMutants(t *testing.T) {
+	catalogue := catalogueByID(t)
+	for _, m := range reference.Mutants() {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := reference.NewMutant(reference.Options{}, m)
+			require.NoError(t, err)
+			r := judge(t, describe(t, s), Options{})
+			for _, id := range m.Breaks {
+				if q := r.Requirement(id); q != nil && len(q.Cases) == 0 {
+					t.Skipf("%s has no scenario yet", id)
+				}
+			}
+			for _, tr := range targets.Transports() {
+				got := accused(r, tr)
+				if want := named(m, tr, catalogue); !slices.Equal(want, slices.Sorted(maps.Keys(got))) {
+					t.Errorf("over %s\nwant %s\ngot  %s", tr, strings.Join(want, ", "), list(got))
+					for _, c := range r.Cases {
+						if c.Transport == tr && slices.Contains(want, c.Requirement) && c.Verdict != reports.Failed {
+							t.Logf("%s is %s: %s", c.ID, c.Verdict, c.Reason)
+						}
+					}
+				}
+			}
+			noSuiteError(t, r)
+		})
+	}
+}
+
+// TestVariants demands that servers which are unusual but legal are not accused.
+func TestVariants(t *testing.T) {
+	for _, v := range reference.Variants() {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			s, err := reference.NewVariant(reference.Options{}, v)
+			require.NoError(t, err)
+			r := judge(t, describe(t, s), Options{})
+			for _, tr := range targets.Transports() {
+				assert.Empty(t, list(accused(r, tr)), "over %s", tr)
+			}
+			noSuiteError(t, r)
+		})
+	}
+}
+
+func list(found map[string]string) string {
+	var b strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		fmt.Fprintf(&b, "\n  %s: %s", id, found[id])
+	}
+	return b.String()
+}
+
+func noSuiteError(t *testing.T, r *reports.Report) {
+	t.Helper()
+	for _, c := range r.Cases {
+		assert.False(t, c.SuiteBug, "%s: %s", c.ID, c.Reason)
+	}
+}

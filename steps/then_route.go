@@ -1,0 +1,182 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// asStranger ends the names of paths that the stranger asks for.
+const asStranger = ", as a stranger"
+
+// thenUntouched judges that a request which is no cancel touches nothing.
+func thenUntouched(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	form, _ := w.facts["form"].(string)
+	how := form + " on the path of its cancel"
+	posted := strings.Contains(form, " ")
+	if posted {
+		how = "a POST to " + form
+	}
+	for _, op := range append([]*operation{w.it}, w.others...) {
+		if err := w.unaffected(ctx, op, how); err != nil {
+			if isViolation(err) && strings.HasSuffix(form, asStranger) {
+				return w.unlessStrangerMay(ctx, err)
+			}
+			return err
+		}
+	}
+	switch {
+	case c.err != nil:
+		return inconclusive("nothing happened, but the request brought no answer: %v", c.err)
+	case transient(c.Exchange):
+		return inconclusive("nothing happened, but the request was answered %s", c.Status())
+	case posted && (c.Accepted() || c.HTTP >= 500 && c.HTTP != 501):
+		w.note("%s is answered %s", how, c.Status())
+	}
+	return nil
+}
+
+// unlessStrangerMay keeps a finding about a stranger's way round only where
+// the stranger's plain cancel is refused.
+func (w *world) unlessStrangerMay(ctx context.Context, finding error) error {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	r := plainForm(op)
+	r.Principal = targets.Stranger
+	c := w.raw(ctx, r, "control: may the stranger cancel?")
+	if c.err != nil {
+		return inconclusive("the stranger's plain cancel brought no answer: %v", c.err)
+	}
+	touched, err := w.touched(ctx, op)
+	switch {
+	case err != nil:
+		return err
+	case touched || c.Accepted():
+		return inconclusive("the stranger may cancel by the plain path as well (see auth.permission-denied)")
+	}
+	return finding
+}
+
+// refusal tells whether a status is that of a request which no route takes.
+func refusal(status int) bool {
+	return status == 400 || status == 404 || status == 405 || status == 501
+}
+
+// thenWrongMethodStatus judges the status of another HTTP method on the path
+// of a cancel. What it does is the business of cancel.route.wrong-method-no-effect.
+func thenWrongMethodStatus(ctx context.Context) error {
+	w := of(ctx)
+	method, _ := w.facts["form"].(string)
+	return w.refusedStatus(ctx, method+" on the path of a cancel", method == "HEAD" || method == "OPTIONS" || method == "DELETE",
+		func(op *operation) targets.RawRequest { return w.wrongMethod(method, op) })
+}
+
+// thenEmptyIDRefused judges the status of a cancel with an empty id.
+func thenEmptyIDRefused(ctx context.Context) error {
+	w := of(ctx)
+	return w.refusedStatus(ctx, "a cancel with an empty id", false, func(op *operation) targets.RawRequest {
+		r := plainForm(op)
+		if p, err := w.pathOf(op.name); err == nil {
+			r.Target = p.to(p.collection+1) + ":cancel"
+		}
+		return r
+	})
+}
+
+// refusedStatus judges the status of a request that is no cancel: 400, 404,
+// 405 or 501. Success is legal where mayAccept says so; any other
+// status below 500 is a note.
+func (w *world) refusedStatus(ctx context.Context, what string, mayAccept bool, request func(*operation) targets.RawRequest) error {
+	c := w.theCall()
+	const want = "HTTP 400, 404, 405 or 501"
+	switch {
+	case c.err != nil:
+		err := w.silent(ctx, c, func() (call, error) {
+			op, err := w.startInProgress(ctx, w.it.role)
+			if err != nil {
+				return call{}, err
+			}
+			return w.raw(ctx, request(op), ""), nil
+		}, w.plainCancel(ctx))
+		if err != nil {
+			return err
+		}
+		return w.fail(c, want, "%s brings no answer, again with fresh operations, while cancels are answered", what)
+	case transient(c.Exchange):
+		return inconclusive("%s is answered %s", what, c.Status())
+	case c.Accepted() && envelope(object(c.Doc)):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case c.Accepted() && mayAccept, refusal(c.HTTP):
+		return nil
+	case c.Accepted():
+		return w.fail(c, want, "%s is answered with success", what)
+	case c.HTTP >= 500:
+		return w.fail(c, want, "%s is answered with a server fault", what)
+	}
+	w.note("%s is answered %s", what, c.Status())
+	return nil
+}
+
+// thenRecorded records whether a spelling that may mean a cancel does.
+func thenRecorded(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	form, _ := w.facts["form"].(string)
+	if c.err != nil {
+		return inconclusive("the request brought no answer: %v", c.err)
+	}
+	touched, err := w.touched(ctx, w.it)
+	if err != nil {
+		return err
+	}
+	if w.plan.requirement.ID == "cancel.route.version-neutral" && !touched {
+		return inapplicable("the operation is not addressed under another version: %s", c.Status())
+	}
+	reading := "not taken for cancel"
+	switch {
+	case touched && c.Accepted():
+		reading = "taken for cancel"
+	case touched:
+		reading = "refused, and yet taken for cancel"
+	case c.Accepted():
+		reading = "answered with success, without effect"
+	}
+	w.observe(w.plan.requirement.ID, fmt.Sprintf("%s: %s (%s)", form, reading, c.Status()))
+	if serverFault(c.Exchange) {
+		w.note("a POST to %s is answered %s", form, c.Status())
+	}
+	return nil
+}
+
+// otherVersion is the cancel below another version of the API, where the
+// base URL ends in one: v1, or v1beta beside v1.
+func (w *world) otherVersion(r targets.RawRequest) ([]targets.RawRequest, error) {
+	name := strings.TrimSuffix(r.Target, ":cancel")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, ex := range w.exchanges {
+		_, target, _ := strings.Cut(ex.Request.Line, " ")
+		base, found := strings.CutSuffix(target, name)
+		if ex.Method != targets.Get || !found {
+			continue
+		}
+		parent, version := base[:strings.LastIndexByte(base, '/')+1], base[strings.LastIndexByte(base, '/')+1:]
+		if !regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]*)?$`).MatchString(version) {
+			break
+		}
+		other := "v1"
+		if version == other {
+			other = "v1beta"
+		}
+		r.Target, r.Absolute = parent+other+r.Target, true
+		return []targets.RawRequest{r}, nil
+	}
+	return nil, inapplicable("the base URL does not end in a version")
+}
