@@ -20,6 +20,7 @@ func Mutants() []Mutant {
 		unknownMutants(),
 		errorMutants(),
 		wireMutants(),
+		grpcMutants(),
 	)
 }
 
