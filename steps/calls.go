@@ -137,7 +137,9 @@ func (w *world) getOn(ctx context.Context, op *operation, connection int) (look,
 // sight reads the answer of a Get and keeps what it shows of the operation.
 func (w *world) sight(op *operation, c call) look {
 	l := look{call: c, found: c.Accepted()}
-	w.checkError(c)
+	if !op.verbLike() {
+		w.checkError(c)
+	}
 	if !l.found {
 		return l
 	}
@@ -418,7 +420,9 @@ func (w *world) answeredCancel(op *operation, c call) {
 	if c.Accepted() && op.accepted.IsZero() {
 		op.accepted = c.End()
 	}
-	w.checkError(c)
+	if !op.verbLike() {
+		w.checkError(c)
+	}
 }
 
 // cancelOnce cancels an operation for a scenario that needs the cancel to be

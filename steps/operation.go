@@ -28,6 +28,13 @@ type operation struct {
 	formed    bool       // it was cancelled in another form than the plain one
 }
 
+// verbLike tells whether the last segment of the name has a colon. A router may
+// take what follows it for a custom verb and answer for itself, so errors about
+// such a name need not be in the form of the service's.
+func (op *operation) verbLike() bool {
+	return strings.Contains(op.name[strings.LastIndexByte(op.name, '/')+1:], ":")
+}
+
 // A snapshot is one answer that shows an operation.
 type snapshot struct {
 	exchange       int // index into the case's exchanges
