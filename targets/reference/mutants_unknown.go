@@ -77,7 +77,7 @@ func rejectionMutants() []Mutant {
 		{Name: "malformed-ok", Doc: "Answers OK to the cancel of a name of another collection.",
 			Breaks: []string{"cancel.malformed.rejected"},
 			Fault: Fault{
-				Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					if r.GetName() != "" && !strings.Contains(r.GetName(), "operations/") {
 						return nil
 					}
