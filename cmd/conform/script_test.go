@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/steps"
+)
+
+// patience bounds the commands of these tests, far beyond what they need.
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"conform": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"code": exitCode, "conformant": conformantRun, "serve": serveProcess, "answer": answerServer, "deadport": deadPort, "leftovers": leftovers,
+		}})
+}
+
+// exitCode runs a command and compares its exit code: code 2 conform run ...
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// conformantRun runs a command that must end with exit code 0 and an outcome
+// that says so. While requirements of the catalogue have no scenario, no run is
+// more than incomplete.
+func conformantRun(ts *testscript.TestScript, _ bool, args []string) {
+	want, word := "0", "conformant: "
+	if missing(ts) {
+		want, word = "3", "incomplete: "
+	}
+	exitCode(ts, false, append([]string{want}, args...))
+	said := strings.TrimSpace(ts.ReadFile("stderr"))
+	if last := said[strings.LastIndex(said, "\n")+1:]; !strings.HasPrefix(last, word) {
+		ts.Fatalf("got %q, want %q", last, word)
+	}
+}
+
+// missing tells whether a requirement of the catalogue has no scenario.
+func missing(ts *testscript.TestScript) bool {
+	catalogue, err := features.Requirements()
+	ts.Check(err)
+	cases, err := steps.Cases("")
+	ts.Check(err)
+	for _, r := range catalogue {
+		if r.Counts() && !slices.ContainsFunc(cases, func(c reports.Case) bool { return c.Requirement == r.ID }) {
+			return true
+		}
+	}
+	return false
+}
+
+// serveProcess runs conform serve with more flags until the script ends, and
+// puts its addresses in the environment, as REST and GRPC.
+func serveProcess(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command("conform", append([]string{"serve"}, args...)...)
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	lines := bufio.NewReader(out)
+	for _, name := range []string{"REST", "gRPC"} {
+		line, err := lines.ReadString('\n')
+		ts.Check(err)
+		address, ok := strings.CutPrefix(strings.TrimSpace(line), name+" ")
+		if !ok {
+			ts.Fatalf("got %q, want the address of %s", line, name)
+		}
+		ts.Setenv(strings.ToUpper(name), address)
+	}
+	ts.Defer(func() {
+		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		_, err := io.Copy(io.Discard, lines)
+		ts.Check(err)
+		if err := cmd.Wait(); err != nil {
+			ts.Logf("conform serve: %v", err)
+			ts.Check(err)
+		}
+	})
+}
+
+// answerServer answers every request with a status and a body: answer 500 {}.
+func answerServer(ts *testscript.TestScript, _ bool, args []string) {
+	status, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		io.WriteString(w, args[1])
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("REST", s.URL+"/v1")
+}
+
+// deadPort sets REST to a port on which nobody listens.
+func deadPort(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv("REST", "http://"+l.Addr().String()+"/v1")
+}
+
+// leftovers fails if temporary files of reports are left in the directory.
+func leftovers(ts *testscript.TestScript, _ bool, _ []string) {
+	entries, err := os.ReadDir(ts.MkAbs("."))
+	ts.Check(err)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+			ts.Fatalf("left over: %s", e.Name())
+		}
+	}
+}
+
+// A running is a command in the background.
+type running struct {
+	*exec.Cmd
+	errs *bufio.Reader
+}
+
+func background(t *testing.T, dir string, args ...string) *running {
+	t.Helper()
+	cmd := exec.Command("conform", args...)
+	cmd.Dir = dir
+	cmd.Stdout = io.Discard
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	stop := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { stop.Stop() })
+	return &running{cmd, bufio.NewReader(stderr)}
+}
+
+// until reads standard error up to a line that holds the text.
+func (r *running) until(t *testing.T, text string) {
+	t.Helper()
+	for {
+		line, err := r.errs.ReadString('\n')
+		require.NoError(t, err, "waiting for %q", text)
+		if strings.Contains(line, text) {
+			return
+		}
+	}
+}
+
+// end waits for the exit code, and returns the last line of standard error.
+func (r *running) end(t *testing.T) (code int, last string) {
+	t.Helper()
+	rest, err := io.ReadAll(r.errs)
+	require.NoError(t, err)
+	if err := r.Wait(); err != nil {
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+	}
+	lines := strings.Split(strings.TrimSpace(string(rest)), "\n")
+	return r.ProcessState.ExitCode(), lines[len(lines)-1]
+}
+
+func TestSignalEndsARunInOrder(t *testing.T) {
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		dir := t.TempDir()
+		r := background(t, dir, "run", "-v", "--repeat", "500", "--report", "json:report.json", "--evidence", "evidence.jsonl")
+		r.until(t, "passed ")
+		require.NoError(t, r.Process.Signal(signal))
+		code, last := r.end(t)
+		assert.Equal(t, want, code)
+		assert.Contains(t, last, "interrupted by SIG")
+		got, err := readReport(dir + "/report.json")
+		require.NoError(t, err)
+		assert.EqualValues(t, "interrupted", got.Outcome)
+		assert.NotEmpty(t, got.Cases)
+		seen, err := readReport(dir + "/evidence.jsonl")
+		require.NoError(t, err)
+		assert.Equal(t, len(got.Cases), len(seen.Cases))
+		assert.Equal(t, got.Outcome, seen.Outcome)
+	}
+}
+
+func TestServeEndsInOrder(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		cmd := exec.Command("conform", "serve")
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		stop := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+		lines := bufio.NewReader(out)
+		_, err = lines.ReadString('\n')
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Signal(signal))
+		_, err = io.Copy(io.Discard, lines)
+		require.NoError(t, err)
+		assert.NoError(t, cmd.Wait(), signal.String())
+		stop.Stop()
+	}
+}
+
+// What was written before the process was killed still makes a report.
+func TestEvidenceSurvivesTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	r := background(t, dir, "run", "-v", "--repeat", "500", "--evidence", "evidence.jsonl")
+	r.until(t, "passed ")
+	r.until(t, "passed ")
+	require.NoError(t, r.Process.Kill())
+	r.end(t)
+	got, err := readReport(dir + "/evidence.jsonl")
+	require.NoError(t, err)
+	assert.EqualValues(t, "interrupted", got.Outcome)
+	assert.Equal(t, "reference server", got.Target.Name)
+	assert.NotZero(t, got.Summary["MUST"].Inconclusive, "what was not reached")
+}
