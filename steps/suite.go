@@ -135,6 +135,9 @@ func (s *suite) judge(ctx context.Context, docs []document, catalogue []features
 	s.pending = len(open) * max(1, s.run.options.Repeat)
 	for i := range max(1, s.run.options.Repeat) {
 		if i > 0 {
+			if ctx.Err() != nil {
+				break // the first round says of every case why it was not judged
+			}
 			s.suffix = repeatSuffix(i)
 		}
 		if err := s.godog(ctx, docs, open, catalogue); err != nil {

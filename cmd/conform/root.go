@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,8 +134,12 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// nearest is the name that a mistyped one was most likely meant to be, or "".
+// nearest is the name that a mistyped one was most likely meant to be, or "": the
+// first that begins with it, or else the one with the fewest differences.
 func nearest(word string, names []string) string {
+	if i := slices.IndexFunc(names, func(n string) bool { return word != "" && strings.HasPrefix(n, word) }); i >= 0 {
+		return names[i]
+	}
 	best, least := "", len(word)/3+2
 	for _, n := range names {
 		if d := distance(word, n); d < least {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": exitCode, "conformant": conformantRun, "serve": serveProcess, "answer": answerServer, "deadport": deadPort, "leftovers": leftovers,
+			"code": exitCode, "conformant": conformantRun, "serve": serveProcess, "answer": answerServer, "deadport": deadPort, "leftovers": leftovers, "lines": lines,
 		}})
 }
 
@@ -132,6 +132,11 @@ func deadPort(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	ts.Check(l.Close())
 	ts.Setenv("REST", "http://"+l.Addr().String()+"/v1")
+}
+
+// lines sets a variable to several lines: lines NAME one two.
+func lines(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.Join(args[1:], "\n"))
 }
 
 // leftovers fails if temporary files of reports are left in the directory.
