@@ -11,6 +11,8 @@ import (
 func Mutants() []Mutant {
 	return slices.Concat(
 		requestMutants(),
+		formMutants(),
+		routeMutants(),
 		responseMutants(),
 		effectMutants(),
 		stateMutants(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -14,7 +15,7 @@ import (
 
 // Variants returns servers that are unusual but legal.
 func Variants() []Variant {
-	return append(optionVariants(), formVariants()...)
+	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants())
 }
 
 func optionVariants() []Variant {

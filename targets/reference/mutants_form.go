@@ -1,0 +1,118 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// onForm decorates the REST side so that serve answers the cancels that apply.
+func onForm(applies func(r *http.Request, body []byte) bool, serve func(next http.Handler, w http.ResponseWriter, r *http.Request)) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		if applies(r, body) {
+			serve(next, w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bodiless is a request without its body.
+func bodiless(r *http.Request) *http.Request {
+	out := r.Clone(r.Context())
+	out.Body, out.ContentLength = http.NoBody, 0
+	return out
+}
+
+// formMutants meet the forms of the cancel request with other faults than an
+// error: silence, a broken connection, an answer without an effect, an effect
+// in the wrong place.
+func formMutants() []Mutant {
+	const untyped, typed, chunked = "cancel.request.zero-bytes-no-content-type", "cancel.request.zero-bytes-json-content-type", "cancel.request.chunked-empty"
+	empty := func(_ *http.Request, body []byte) bool { return len(body) == 0 }
+	noObject := func(_ *http.Request, body []byte) bool {
+		_, ok := members(body)
+		return len(body) > 0 && !ok
+	}
+	hangs := func(_ http.Handler, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	drops := func(http.Handler, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	crash := answering(refuse(codes.Internal, "REQUEST_FAILED", "the request could not be handled"))
+	named := func(_ *http.Request, body []byte) bool { return nameIn(body) != "" }
+	return []Mutant{
+		{Name: "waits-for-body", Doc: "Waits for a body that does not come (usnistgov/ACVP#346).",
+			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, hangs)}},
+		{Name: "empty-body-dropped", Doc: "Ends the connection where there is no body.",
+			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, drops)}},
+		{Name: "empty-body-ignored", Doc: "Answers success to a cancel without a body, and does nothing.",
+			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, answering(nil))}},
+		{Name: "charset-ignored", Doc: "Reads a JSON body with a charset as a form, finds nothing in it, and does nothing.",
+			Breaks: []string{"cancel.request.json-charset-param"},
+			Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
+				return len(body) > 0 && strings.Contains(r.Header.Get("Content-Type"), ";")
+			}, answering(nil))}},
+		{Name: "body-name-ignored-cancel", Doc: "Takes a body with a name for another request, answers success, and does nothing.",
+			Breaks: []string{"cancel.request.body-name-same"}, Fault: Fault{REST: onForm(named, answering(nil))}},
+		{Name: "body-name-404", Doc: "Looks for the name of the body below that of the path.",
+			Breaks: []string{"cancel.request.body-name-same"}, Fault: Fault{REST: onForm(named, answering(notFound("name in the body")))}},
+		{Name: "body-name-cancels-both", Doc: "Cancels what the path names and what the body names.",
+			Breaks: []string{"cancel.request.path-name-authoritative"},
+			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+				if name := nameIn(body); name != "" {
+					record(next, bodiless(withName(r, name)))
+				}
+				next.ServeHTTP(w, bodiless(r))
+			})}},
+		{Name: "body-name-cancelled-then-400", Doc: "Cancels what the body names, and then finds that the path names something else.",
+			Breaks: []string{"cancel.request.path-name-authoritative"},
+			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+				if name := nameIn(body); name != "" {
+					record(next, bodiless(withName(r, name)))
+				}
+				next.ServeHTTP(w, r)
+			})}},
+		{Name: "query-name-cancels-both", Doc: "Cancels what the path names and what the query names.",
+			Breaks: []string{"cancel.request.query-name-ignored"},
+			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, _ []byte) {
+				if name := r.URL.Query().Get("name"); name != "" {
+					record(next, bodiless(withName(r, name)))
+				}
+				next.ServeHTTP(w, r)
+			})}},
+		{Name: "unknown-member-ignored-cancel", Doc: "Answers success to a body with a member that it does not know, and does nothing.",
+			Breaks: []string{"cancel.request.unknown-body-field"}, Fault: Fault{REST: onForm(unknownMember, answering(nil))}},
+		{Name: "malformed-body-dropped", Doc: "Crashes over a body that is no JSON object.",
+			Breaks: []string{"cancel.request.malformed-body"}, Fault: Fault{REST: onForm(noObject, drops)}},
+		{Name: "malformed-body-too-late", Doc: "Cancels first, and then refuses a body that is no JSON object.",
+			Breaks: []string{"cancel.request.malformed-body"}, Fault: Fault{REST: tooLate(noObject)}},
+		{Name: "null-body-500", Doc: "Follows the null in a body.",
+			Breaks: []string{"cancel.request.malformed-body"},
+			Fault:  Fault{REST: onForm(func(_ *http.Request, body []byte) bool { return string(body) == "null" }, crash)}},
+		{Name: "query-hides-verb", Doc: "Looks for the verb at the end of the whole request target, and finds none where there is a query.",
+			Breaks: []string{"cancel.request.system-params", "cancel.request.unknown-query-param"},
+			Fault:  Fault{REST: onForm(func(r *http.Request, _ []byte) bool { return r.URL.RawQuery != "" }, answering(refuse(codes.NotFound, "PATH_NOT_FOUND", "no such path")))}},
+		{Name: "system-parameters-ignored-cancel", Doc: "Answers alt=json with a description of the method, and success.",
+			Breaks: []string{"cancel.request.system-params"},
+			Fault:  Fault{REST: onForm(func(r *http.Request, _ []byte) bool { return r.URL.Query().Has("alt") }, answering(nil))}},
+		clientHeaderMutant("refuses-client-header", "Refuses the header by which client libraries tell who they are.", "x-goog-api-client"),
+		clientHeaderMutant("refuses-user-project", "Fails on the header that names the project that pays.", "x-goog-user-project"),
+	}
+}
+
+// clientHeaderMutant fails on cancels with a header, over both transports.
+func clientHeaderMutant(name, doc, header string) Mutant {
+	crash := refuse(codes.Internal, "HEADER_UNKNOWN", "header %s could not be handled", header)
+	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.request.routing-headers"}, Fault: Fault{
+		REST: refuseIf(crash, func(r *http.Request, _ []byte) bool { return r.Header.Get(header) != "" }),
+		Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if CallOf(ctx).Transport == targets.GRPC && len(metadata.ValueFromIncomingContext(ctx, header)) > 0 {
+				return crash
+			}
+			return next.Cancel(ctx, r)
+		})}}
+}
