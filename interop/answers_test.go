@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/targets/reference"
 )
 
 // An answer is what a server might send for a cancel that it carried out, and
@@ -67,7 +69,7 @@ func TestAnswersThatBreakClients(t *testing.T) {
 					continue
 				}
 				t.Run(client, func(t *testing.T) {
-					server := serve(t, "/v1", "operations/**")
+					server := serve(t, standard())
 					name := server.start(t, "operations/answered")
 					err := connect(t, answering(t, server, a)).cancel(t.Context(), name)
 					expect(t, a, client, err != nil)
@@ -78,7 +80,7 @@ func TestAnswersThatBreakClients(t *testing.T) {
 					continue
 				}
 				t.Run(c.name, func(t *testing.T) {
-					server := serve(t, "/v1", c.template)
+					server := serve(t, reference.Options{Base: "/v1", Template: c.template})
 					script, arguments := c.call(t, answering(t, server, a), server.start(t, c.operation))
 					expect(t, a, c.name, node(t, script, arguments...).Failed != "")
 				})

@@ -115,7 +115,7 @@ func fromHTTP(status int) codes.Code {
 func TestGoClientsCancelOperations(t *testing.T) {
 	for name, connect := range goClients() {
 		t.Run(name, func(t *testing.T) {
-			server := serve(t, "/v1", "operations/**")
+			server := serve(t, standard())
 			client := connect(t, server.endpoints)
 			operation := server.start(t, "operations/by-a-go-client")
 
@@ -134,7 +134,7 @@ func TestGoClientsCancelOperations(t *testing.T) {
 func TestGoClientsSeeRefusals(t *testing.T) {
 	for name, connect := range goClients() {
 		t.Run(name, func(t *testing.T) {
-			server := serve(t, "/v1", "operations/**")
+			server := serve(t, standard())
 			client := connect(t, server.endpoints)
 			err := client.cancel(t.Context(), "operations/none")
 			require.Error(t, err, "an operation that never was")

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets/reference"
 )
 
 // installing is the time that npm gets to install the clients, and running the
@@ -114,7 +116,7 @@ func TestNodeClientsCancelOperations(t *testing.T) {
 	nodeModules(t)
 	for _, c := range nodeClients() {
 		t.Run(c.name, func(t *testing.T) {
-			server := serve(t, "/v1", c.template)
+			server := serve(t, reference.Options{Base: "/v1", Template: c.template})
 			script, arguments := c.call(t, server.endpoints, server.start(t, c.operation))
 			answer := node(t, script, arguments...)
 			assert.Empty(t, answer.Failed)

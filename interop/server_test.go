@@ -19,6 +19,12 @@ const (
 	pause    = 5 * time.Millisecond
 )
 
+// standard has the REST bindings of google/longrunning/operations.proto, which
+// client libraries use where a service does not change them.
+func standard() reference.Options {
+	return reference.Options{Base: "/v1", Template: "operations/**"}
+}
+
 // endpoints are the addresses of one server.
 type endpoints struct {
 	rest string // http://host:port
@@ -31,10 +37,9 @@ type server struct {
 	reference *reference.Server
 }
 
-// serve runs a reference server with its REST methods below base, for names of
-// the given template.
-func serve(t *testing.T, base, template string) *server {
-	s, err := reference.New(reference.Options{Base: base, Template: template})
+// serve runs a reference server.
+func serve(t *testing.T, o reference.Options) *server {
+	s, err := reference.New(o)
 	require.NoError(t, err)
 	ended := make(chan error, 2)
 	listen := func(serve func(net.Listener) error) string {
