@@ -264,7 +264,7 @@ func (s *suite) godog(ctx context.Context, docs []document, open []*planned, cat
 			}
 		},
 		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard,
-			Concurrency: max(2, s.run.options.Concurrency), Randomize: s.run.options.Seed, FeatureContents: contents, DefaultContext: ctx},
+			Concurrency: s.run.options.Concurrency, Randomize: s.run.options.Seed, FeatureContents: contents, DefaultContext: ctx},
 	}
 	ts.Run() // its verdict is not ours: see after
 	s.mu.Lock()
