@@ -24,4 +24,4 @@ Feature: An accepted cancel
     Scenario: The request shows once it was accepted
       Given a running operation
       When the client cancels it and follows it to its end
-      Then every answer keeps the rule
+      Then its metadata shows the request

@@ -215,6 +215,10 @@ func alias(a, b string) bool {
 	return true
 }
 
+// flagGrace is what is added to settle before a request that does not show is
+// a finding: the answer that showed it may have been under way.
+const flagGrace = 500 * time.Millisecond
+
 // checkRequestedFlag judges a member of the metadata that tells that the
 // cancellation was requested. False until settle is legal; unset after it was
 // set is not.
@@ -229,7 +233,7 @@ func (w *world) checkRequestedFlag(op *operation, s snapshot) {
 		}
 	case op.flagSet && w.afterFlag(op, s):
 		w.aside(id, s.exchange, "/metadata", "once set, it stays set", "not set", "the metadata no longer shows that the cancellation was requested")
-	case present && !op.accepted.IsZero() && s.sent.Sub(op.accepted) > w.settleFor()+time.Second:
+	case present && !op.accepted.IsZero() && s.sent.Sub(op.accepted) > w.settleFor()+flagGrace:
 		w.aside(id, s.exchange, "/metadata", "set within settle after the accepted cancel", "not set", "the metadata does not show that the cancellation was requested")
 	}
 }

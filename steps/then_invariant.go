@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"time"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -10,6 +11,7 @@ func invariantSteps() []definition {
 	return []definition{
 		step(`every answer keeps the rule`, thenKept),
 		step(`the client asks for that name`, whenAsksUnknown),
+		step(`its metadata shows the request`, thenRequestShows),
 	}
 }
 
@@ -57,4 +59,24 @@ func whenAsksUnknown(ctx context.Context) error {
 	w.checkError(c)
 	w.facts["call"] = c
 	return err
+}
+
+// thenRequestShows waits, for as long as settle allows, until the metadata shows
+// that the cancellation was requested, where it has a member for that.
+func thenRequestShows(ctx context.Context) error {
+	w := of(ctx)
+	id := w.plan.requirement.ID
+	if n := len(w.it.snapshots); n == 0 || w.held[id] || w.broken(id) >= 0 {
+		return thenKept(ctx)
+	} else if _, present := requestedFlag(w.metadata(w.it.snapshots[n-1])); !present {
+		return thenKept(ctx)
+	}
+	left := w.settleFor() + flagGrace - time.Since(w.it.accepted)
+	_, err := w.poll(ctx, w.it, left+50*time.Millisecond, func(look) (bool, error) {
+		return w.held[id] || w.broken(id) >= 0, nil
+	})
+	if err != nil {
+		return err
+	}
+	return thenKept(ctx)
 }

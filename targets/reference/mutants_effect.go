@@ -54,6 +54,13 @@ func acceptanceMutants() []Mutant {
 		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault:  Fault{Options: func(o *Options) { o.CancelDelay, o.SlowStop = time.Hour, time.Hour }}},
+		{Name: "never-shows-request", Doc: "Has a member for the request in the metadata, and never sets it.",
+			Breaks: []string{"cancel.effect.requested-flag"},
+			Fault: Fault{Service: seen(func(op *longrunningpb.Operation) {
+				editMetadata(op, func(fields map[string]*structpb.Value) {
+					fields["requestedCancellation"] = structpb.NewBoolValue(false)
+				})
+			})}},
 		{Name: "forgets-request", Doc: "Shows that a cancellation was requested only until the operation ends.",
 			Breaks: []string{"cancel.effect.requested-flag"},
 			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 50 * time.Millisecond },
