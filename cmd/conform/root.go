@@ -93,7 +93,7 @@ per line there.`,
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(a), serveCommand(a), selftestCommand(a), requirementsCommand(a), explainCommand(a),
-		reportCommand(a), diffCommand(a), matrixCommand(a), mergeCommand(a), baselineCommand(a), versionCommand(a))
+		reportCommand(a), diffCommand(a), matrixCommand(a), mergeCommand(a), baselineCommand(a), doctorCommand(a), versionCommand(a))
 	return root
 }
 

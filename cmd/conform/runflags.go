@@ -25,7 +25,7 @@ type runFlags struct {
 	timeout                     time.Duration
 	baseline, shard, rate       string
 	evidence                    string
-	share, plan                 bool
+	share                       bool
 	allowForeign, yes           bool
 	noColor, verbose            bool
 }
