@@ -52,9 +52,9 @@ func transcoders() map[string]func(*testing.T, string) (http.Handler, error) {
 func TestTranscoders(t *testing.T) {
 	for name, transcoder := range transcoders() {
 		t.Run(name, func(t *testing.T) {
-			// A cancel takes effect before it is answered, so that what is seen
-			// afterwards does not depend on how soon one looks.
-			server := serve(t, reference.Options{Base: "/" + version, CancelDelay: -1})
+			// A cancel takes effect before it is answered, and may be repeated,
+			// so that what is seen does not depend on how soon one looks.
+			server := serve(t, reference.Options{Base: "/" + version, CancelDelay: -1, FinishedOK: true})
 			handler, err := transcoder(t, server.grpc)
 			require.NoError(t, err)
 			front := httptest.NewServer(handler)

@@ -2,6 +2,8 @@ package interop_test
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -33,6 +35,7 @@ func h2cProxy(address string) http.Handler {
 	protocols.SetUnencryptedHTTP2(true)
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
 	proxy.Transport = &http.Transport{Protocols: &protocols}
-	proxy.FlushInterval = -1 // streams are passed on as they come
+	proxy.FlushInterval = -1                    // streams are passed on as they come
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // which tells of callers that went away
 	return proxy
 }
