@@ -24,10 +24,13 @@ func thenUntouched(ctx context.Context) error {
 	}
 	for _, op := range append([]*operation{w.it}, w.others...) {
 		if err := w.unaffected(ctx, op, how); err != nil {
-			if isViolation(err) && strings.HasSuffix(form, asStranger) {
+			switch {
+			case !isViolation(err), endangers(w.plan):
+				return err
+			case strings.HasSuffix(form, asStranger):
 				return w.unlessStrangerMay(ctx, err)
 			}
-			return err
+			return w.confirmed(ctx, err, w.repeatMiss)
 		}
 	}
 	switch {
@@ -39,6 +42,21 @@ func thenUntouched(ctx context.Context) error {
 		w.note("%s is answered %s", how, c.Status())
 	}
 	return nil
+}
+
+// repeatMiss sends the scenario's request for a fresh operation.
+func (w *world) repeatMiss(ctx context.Context) (*operation, error) {
+	op, err := w.freshLike(ctx, w.it)
+	if err != nil {
+		return nil, err
+	}
+	w.it = op
+	if form := w.facts["form"].(string); strings.Contains(form, " ") {
+		err = whenPosts(ctx, form)
+	} else {
+		err = whenWrongMethod(ctx, form)
+	}
+	return op, err
 }
 
 // unlessStrangerMay keeps a finding about a stranger's way round only where

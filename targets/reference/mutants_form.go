@@ -51,6 +51,16 @@ func formMutants() []Mutant {
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, drops)}},
 		{Name: "empty-body-ignored", Doc: "Answers success to a cancel without a body, and does nothing.",
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, answering(nil))}},
+		{Name: "demands-content-type-always", Doc: "Refuses every cancel that has no Content-Type, chunked or not.",
+			Breaks: []string{untyped},
+			Fault: Fault{REST: refuseIf(invalid("CONTENT_TYPE_REQUIRED", "Content-Type is required"), func(r *http.Request, _ []byte) bool {
+				return r.Header.Get("Content-Type") == ""
+			})}},
+		{Name: "parses-zero-bytes-always", Doc: "Parses a body of zero bytes as JSON where it is called so, chunked or not.",
+			Breaks: []string{typed},
+			Fault: Fault{REST: refuseIf(invalid("BODY_MALFORMED", "unexpected end of JSON input"), func(r *http.Request, body []byte) bool {
+				return r.Header.Get("Content-Type") != "" && len(body) == 0
+			})}},
 		{Name: "charset-ignored", Doc: "Reads a JSON body with a charset as a form, finds nothing in it, and does nothing.",
 			Breaks: []string{"cancel.request.json-charset-param"},
 			Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
