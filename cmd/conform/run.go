@@ -67,6 +67,9 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if err := f.suits(j.target); err != nil {
 		return err
 	}
+	if f.plan {
+		return a.plan(ctx, f, j.target, options)
+	}
 	if j.sinks, err = openSinks(f.reports, a.out, a.color(a.out, f.noColor)); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type runFlags struct {
 	timeout                     time.Duration
 	baseline, shard, rate       string
 	evidence                    string
-	share                       bool
+	share, plan                 bool
 	allowForeign, yes           bool
 	noColor, verbose            bool
 }
@@ -46,6 +46,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.rate, "rate", "", "at most `N/s` requests, over everything")
 	flags.StringVar(&f.evidence, "evidence", "", "write a line of JSON to `FILE` for each case, as it ends")
 	flags.BoolVar(&f.share, "share", false, "leave bodies out of the reports")
+	flags.BoolVar(&f.plan, "plan", false, "print every request that would be sent, and send none")
 	flags.BoolVar(&f.allowForeign, "allow-foreign", false, "permit operations that this run did not start (names)")
 	flags.BoolVar(&f.yes, "yes", false, "permit more than 50 operations on a target that is not loopback")
 	flags.StringArrayVar(&f.set, "set", nil, "set a key of the target file, as `path=value` (repeatable)")
