@@ -21,5 +21,6 @@ func step(pattern string, do any) definition {
 // definitions are all steps, compiled once.
 var definitions = sync.OnceValue(func() []definition {
 	return slices.Concat(givenSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
-		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), routeSteps())
+		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), routeSteps(),
+		grpcSteps(), paritySteps(), malformedSteps())
 })

@@ -360,6 +360,8 @@ func (w *world) checkWire(c call) {
 		w.noteFor(trailers, "plain HTTP %d came in place of gRPC", c.HTTP)
 	case c.HTTP != 200:
 		w.aside(trailers, c.index, "", ":status 200 with every grpc-status", fmt.Sprintf(":status %d", c.HTTP), "the HTTP status is not 200 although grpc-status is sent")
+	case !c.GRPC.HasStatus && c.Method == "" && !spokeGRPC(c):
+		return // what answers a method that is not there is judged by grpc.unknown-method
 	case !c.GRPC.HasStatus:
 		w.aside(trailers, c.index, "", "grpc-status in the trailers", "none", "the call ended without grpc-status")
 	default:
@@ -373,6 +375,12 @@ func (w *world) checkWire(c call) {
 		return
 	}
 	w.hold(details)
+}
+
+// spokeGRPC tells whether an answer says that it is gRPC.
+func spokeGRPC(c call) bool {
+	v := c.Header["content-type"]
+	return len(v) > 0 && strings.HasPrefix(strings.ToLower(v[0]), "application/grpc")
 }
 
 // errorNotJudged are statuses that come from front ends and HTTP layers, whose

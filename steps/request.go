@@ -114,6 +114,9 @@ func (w *world) formed(form string, op *operation) (targets.RawRequest, error) {
 	if header := w.clientHeader(form, op); header != nil {
 		return targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(op.name), Header: header}, nil
 	}
+	if data, ok := futureFields(form, op.name); ok {
+		return targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: data}, nil
+	}
 	r := plainForm(op)
 	if body, ok := w.body(form, op); ok {
 		r.Body = []byte(body)

@@ -27,8 +27,11 @@ func thenUnimplemented(ctx context.Context) error {
 	if w.rest() && c.HTTP != 501 {
 		return w.fail(c, "HTTP 501", "a server without cancel does not answer 501")
 	}
-	if !w.rest() && (c.GRPC == nil || !c.GRPC.HasStatus || !unimplemented(c.Exchange)) {
+	if !w.rest() && !unimplemented(c.Exchange) {
 		return w.fail(c, "UNIMPLEMENTED (12)", "a server without cancel does not answer UNIMPLEMENTED")
+	}
+	if !w.rest() && !c.GRPC.HasStatus {
+		w.note("plain HTTP 404 comes in place of gRPC, which clients read as UNIMPLEMENTED")
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ func Mutants() []Mutant {
 		unknownMutants(),
 		errorMutants(),
 		wireMutants(),
+		wiresMutants(),
 		grpcMutants(),
 	)
 }

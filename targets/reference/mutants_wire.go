@@ -18,8 +18,8 @@ func wireMutants() []Mutant {
 	return []Mutant{
 		onCancel("second-message", "Answers a cancel with two messages.", "grpc.unary", func(d *draft) { d.setMessages(nil, nil) }),
 		onCancel("no-message", "Answers a cancel with the status OK and no message.", "grpc.returns-empty", func(d *draft) { d.setMessages() }),
-		// Field 3 of an Operation is done; Empty has no such field.
-		onCancel("operation-for-empty", "Answers a cancel with an operation.", "grpc.returns-empty", func(d *draft) { d.setMessages([]byte{0x18, 0x01}) }),
+		{Name: "operation-for-empty", Doc: "Answers a cancel with the operation.", Breaks: []string{"grpc.returns-empty"},
+			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, answerRequest)}},
 		onCancel("missing-trailers", "Ends the answer to a cancel without trailers, as a proxy does that cannot forward them.", "grpc.status-in-trailers",
 			func(d *draft) { d.trailer = http.Header{} }),
 		{Name: "status-with-http-500", Doc: "Sends the errors of Get with an HTTP status that is not 200.",

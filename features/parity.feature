@@ -1,0 +1,35 @@
+Feature: Two transports, one service
+  What one transport does, the other shows, and the same call has the same code on both.
+
+  @req:transport.parity
+  Rule: If both transports are offered, they act on the same operations with matching codes.
+
+    Scenario: A running operation is found over both
+      Given a server that cancels over both transports
+      And a running operation
+      When the client asks for it over both transports
+      Then both answers have the same code
+
+    Scenario: A cancel over one transport shows on the other
+      Given a server that cancels over both transports
+      And a running operation
+      When the client cancels it and follows it to its end
+      Then the other transport shows the same end
+
+    Scenario: A finished operation is answered alike
+      Given a server that cancels over both transports
+      And an operation that has succeeded
+      When the client cancels it over both transports
+      Then both answers have the same code
+
+    Scenario: An unknown name is cancelled alike
+      Given a server that cancels over both transports
+      And a name that no operation has
+      When the client cancels that name over both transports
+      Then both answers have the same code
+
+    Scenario: An unknown name is found alike
+      Given a server that cancels over both transports
+      And a name that no operation has
+      When the client asks for that name over both transports
+      Then both answers have the same code

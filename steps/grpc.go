@@ -1,0 +1,367 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// cancelMethod is the :path of the method (google/longrunning/operations.proto).
+const cancelMethod = "/google.longrunning.Operations/CancelOperation"
+
+func grpcSteps() []definition {
+	return []definition{
+		step(`the client calls (the method of a cancel|an unknown method|an unknown service)`, whenCallsMethod),
+		step(`the method is there`, thenMethodThere),
+		step(`the answer is that there is no such method`, thenNoSuchMethod),
+		step(`the answer is an Empty`, thenEmptyMessage),
+		step(`the answer is one message`, thenOneMessage),
+		step(`the client sends a cancel of (.+)`, whenSendsOdd),
+		step(`the empty name is rejected`, thenEmptyNameRejected),
+		step(`the name is taken to the letter`, thenNameLiteral),
+		step(`what cannot be decoded is refused`, thenUndecodableRefused),
+	}
+}
+
+// payload is the binary CancelOperationRequest of a name, which may hold what
+// no library would encode, and more after it.
+func payload(name string, more ...byte) []byte {
+	out := protowire.AppendTag(nil, 1, protowire.BytesType)
+	return append(protowire.AppendString(out, name), more...)
+}
+
+// futureFields are the fields that a request may get in a later version.
+func futureFields(form, name string) ([]byte, bool) {
+	const number = 999
+	varint := protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.VarintType), 1)
+	switch form {
+	case "an unknown field after its name":
+		return payload(name, varint...), true
+	case "an unknown field before its name":
+		return append(varint, payload(name)...), true
+	case "an unknown message beside its name":
+		return payload(name, protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), varint)...), true
+	}
+	return nil, false
+}
+
+// whenCallsMethod calls a method by its full name, with the request of a cancel.
+func whenCallsMethod(ctx context.Context, which string) error {
+	w := of(ctx)
+	r := targets.RawRequest{FullMethod: cancelMethod, Method: targets.Cancel, Payload: payload(w.it.name)}
+	switch which {
+	case "an unknown method":
+		r.FullMethod, r.Method = "/google.longrunning.Operations/CancleOperation", ""
+	case "an unknown service":
+		r.FullMethod, r.Method = "/google.longrunning.NoSuchOperations/CancelOperation", ""
+	}
+	w.it.attempt()
+	w.it.formed = r.Method == ""
+	c, err := w.repeatTransient(ctx, func() call { return w.raw(ctx, r, which) })
+	if c.Accepted() && r.Method != "" {
+		w.it.accepted = c.End()
+	}
+	w.facts["call"] = c
+	return err
+}
+
+// noMethod tells whether an answer says that there is no such method. Plain
+// HTTP 404 in place of gRPC says the same (gRPC, HTTP to gRPC status mapping).
+func noMethod(ex targets.Exchange) bool { return unimplemented(ex) }
+
+// thenMethodThere judges that the method has its path. UNIMPLEMENTED there
+// means no cancel at all, unless the same service cancels over REST.
+func thenMethodThere(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	switch {
+	case !noMethod(c.Exchange) && !c.Accepted() && !c.GRPC.HasStatus:
+		return inconclusive("the answer has no grpc-status (see grpc.status-in-trailers)")
+	case !noMethod(c.Exchange):
+		return nil
+	case w.run.target.Cancel == targets.CancelSupported:
+		return inconclusive("the method answers UNIMPLEMENTED (see cancel.accept.in-progress)")
+	case w.run.target.Cancel == targets.CancelUnsupported:
+		return inapplicable("the target declares that it does not support cancel")
+	}
+	for range probes - 1 {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return err
+		}
+		again := w.cancel(ctx, op)
+		if again.err != nil || !noMethod(again.Exchange) {
+			return inconclusive("the method is answered UNIMPLEMENTED, but not always (see cancel.unimplemented.consistent)")
+		}
+	}
+	other, err := w.otherEnd()
+	if err != nil {
+		return inapplicable("the server does not support cancel over gRPC, and there is no REST to compare with")
+	}
+	control, err := w.cancelAcross(ctx, other)
+	if err != nil {
+		return err
+	}
+	if !control.Accepted() {
+		return inapplicable("the server does not support cancel: over REST it answers %s", control.Status())
+	}
+	return w.fail(c, "the method is served at "+cancelMethod, "the method is not found, while the same service cancels over REST")
+}
+
+// thenNoSuchMethod judges the answer to a method or service that is not there.
+func thenNoSuchMethod(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	const want = "UNIMPLEMENTED (12)"
+	switch {
+	case !c.GRPC.HasStatus && c.HTTP == 404:
+		w.note("an unknown method is answered with plain HTTP 404, which clients read as UNIMPLEMENTED")
+	case noMethod(c.Exchange):
+	case isCode(c.Exchange, codes.Unauthenticated, codes.PermissionDenied):
+		w.note("an unknown method is answered %s, before the method is looked for", c.Status())
+	case !c.GRPC.HasStatus && c.HTTP != 200:
+		return inconclusive("plain HTTP %d came in place of gRPC", c.HTTP)
+	case !c.GRPC.HasStatus && spokeGRPC(c):
+		return inconclusive("the answer has no grpc-status (see grpc.status-in-trailers)")
+	default:
+		return w.fail(c, want, "a method that does not exist is not answered UNIMPLEMENTED")
+	}
+	return nil
+}
+
+// thenEmptyMessage judges the message of success: exactly one, that is an
+// Empty. A second one has a requirement of its own.
+func thenEmptyMessage(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.success()
+	if err != nil {
+		return err
+	}
+	const want = "one message, a google.protobuf.Empty"
+	switch {
+	case c.Truncated:
+		return inconclusive("the message is longer than what is read of an answer")
+	case c.GRPC.Messages == 0:
+		return w.accuse(w.plan.requirement.ID, c.index, want, "the status OK, and no message", "a successful cancel returns no message")
+	case c.DocErr != nil:
+		return w.accuse(w.plan.requirement.ID, c.index, want, c.DocErr.Error(), "a successful cancel returns a message that is none")
+	case showsName(c.Body, w.it.name):
+		return w.accuse(w.plan.requirement.ID, c.index, want, "a message with the operation's name in its first field", "a successful cancel returns an operation")
+	case len(c.Body) > 0:
+		w.note("the Empty has %d bytes of unknown fields: clients skip them", len(c.Body))
+	}
+	return nil
+}
+
+// showsName tells whether a message has an operation's name as its field 1, as
+// an Operation has (google/longrunning/operations.proto).
+func showsName(message []byte, name string) bool {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return false
+		}
+		size := protowire.ConsumeFieldValue(number, kind, message[n:])
+		if size < 0 {
+			return false
+		}
+		if number == 1 && kind == protowire.BytesType {
+			if text, _ := protowire.ConsumeBytes(message[n:]); string(text) == name {
+				return true
+			}
+		}
+		message = message[n+size:]
+	}
+	return false
+}
+
+func thenOneMessage(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.success()
+	if err == nil && c.GRPC.Messages > 1 {
+		err = w.accuse(w.plan.requirement.ID, c.index, "one message and the trailers", fmt.Sprintf("%d messages", c.GRPC.Messages),
+			"a successful cancel returns more than one message")
+	}
+	return err
+}
+
+// odd is the payload of a cancel that names no operation as a client would.
+// The error is a ruling where it cannot be made.
+func (w *world) odd(what string, op *operation) ([]byte, error) {
+	switch what {
+	case "no name", "an empty name":
+		if !w.ep.Loopback && !w.run.target.Confirmed {
+			return nil, untested("confirm", "an empty name is sent only to loopback, or with confirm: true: a faulty server might cancel everybody's operations")
+		}
+		if what == "no name" {
+			return nil, nil
+		}
+		return payload(""), nil
+	case "bytes that are no message":
+		return []byte{0xff, 0xff}, nil
+	case "its name, followed by bytes that are no field":
+		return payload(op.name, 0xff, 0xff), nil
+	case "its name, cut short":
+		whole := payload(op.name)
+		return whole[:len(whole)-1], nil
+	case "its name with a percent-encoded character":
+		return w.percentName(op)
+	}
+	return nil, inconclusive("suite error: no cancel is called %q", what)
+}
+
+// percentName percent-encodes the first letter or digit of the id.
+func (w *world) percentName(op *operation) ([]byte, error) {
+	p, err := w.pathOf(op.name)
+	if err != nil {
+		return nil, err
+	}
+	left := 1
+	id, changed := encode(p.id(), func(byte) bool {
+		left--
+		return left == 0
+	}, false)
+	if !changed {
+		return nil, inapplicable("the id %s has no letter and no digit", p.id())
+	}
+	p.segments = append(append([]string(nil), p.segments[:p.collection+1]...), id)
+	return payload(p.name()), nil
+}
+
+// whenSendsOdd sends such a cancel. Transient answers are repeated in place:
+// it must not have an effect.
+func whenSendsOdd(ctx context.Context, what string) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	w.facts["odd"] = what
+	for try := 1; ; try++ {
+		c, err := w.sendOdd(ctx, w.it, what)
+		if err != nil {
+			return err
+		}
+		if c.err != nil && ctx.Err() != nil {
+			return stopped(ctx)
+		}
+		w.facts["call"] = c
+		if c.err != nil || !transient(c.Exchange) {
+			return nil
+		}
+		if try == transientTries || !sleep(ctx, firstPause*20) {
+			return inconclusive("%s answered %s, %d times", c.Method, c.Status(), try)
+		}
+	}
+}
+
+func (w *world) sendOdd(ctx context.Context, op *operation, what string) (call, error) {
+	data, err := w.odd(what, op)
+	if err != nil {
+		return call{}, err
+	}
+	op.attempt()
+	op.formed = true
+	return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: data}, "cancel of "+what), nil
+}
+
+// oddSilent judges that an odd cancel brought no answer.
+func (w *world) oddSilent(ctx context.Context, first call, want string) error {
+	what := w.facts["odd"].(string)
+	err := w.silent(ctx, first, func() (call, error) {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return call{}, err
+		}
+		return w.sendOdd(ctx, op, what)
+	}, w.plainCancel(ctx))
+	if err != nil {
+		return err
+	}
+	return w.fail(first, want, "a cancel of %s brings no answer, again and again, while the plain cancel is answered", what)
+}
+
+// refusedUntouched judges an odd cancel: it is refused with one of the legal
+// codes, and touches nothing. Other codes are the scenario's to judge (found
+// is false).
+func (w *world) refusedUntouched(ctx context.Context, want string, legal ...codes.Code) (found bool, err error) {
+	c := w.theCall()
+	if c.err != nil {
+		return true, w.oddSilent(ctx, c, want)
+	}
+	if err := w.unaffected(ctx, w.it, fmt.Sprintf("a cancel of %s (%s)", w.facts["odd"], c.Status())); err != nil {
+		return true, err
+	}
+	switch {
+	case isCode(c.Exchange, legal...):
+		return true, nil
+	case !c.GRPC.HasStatus && !c.Accepted():
+		return true, inconclusive("the answer has no grpc-status (see grpc.status-in-trailers)")
+	case isCode(c.Exchange, codes.PermissionDenied, codes.Unimplemented):
+		w.note("a cancel of %s is answered %s", w.facts["odd"], c.Status())
+		return true, nil
+	}
+	return false, nil
+}
+
+func thenEmptyNameRejected(ctx context.Context) error {
+	w := of(ctx)
+	const want = "INVALID_ARGUMENT or NOT_FOUND"
+	if found, err := w.refusedUntouched(ctx, want, codes.InvalidArgument, codes.NotFound); found {
+		return err
+	}
+	return w.fail(w.theCall(), want, "a cancel without a name is not rejected as one")
+}
+
+// thenNameLiteral judges that a percent sequence is not decoded: no operation
+// has that name. A server that answers all unknown names alike is judged by
+// cancel.unknown.not-found.
+func thenNameLiteral(ctx context.Context) error {
+	w := of(ctx)
+	const want = "NOT_FOUND, and the operation goes on"
+	if found, err := w.refusedUntouched(ctx, want, codes.NotFound, codes.InvalidArgument); found {
+		return err
+	}
+	c := w.theCall()
+	if err := w.unlessUnknownToo(ctx, c); err != nil {
+		return err
+	}
+	return w.fail(c, want, "a gRPC name with a percent sequence is not taken for the name of no operation")
+}
+
+// unlessUnknownToo is a ruling where the plain cancel of an unknown name has
+// the same answer: then the odd name is not to blame.
+func (w *world) unlessUnknownToo(ctx context.Context, c call) error {
+	name, err := w.unknownName(ctx)
+	if err != nil {
+		return err
+	}
+	control, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
+	})
+	if err != nil {
+		return err
+	}
+	if control.Accepted() == c.Accepted() && control.Code == c.Code {
+		return inconclusive("the cancel of any unknown name is answered %s (see cancel.unknown.not-found)", control.Status())
+	}
+	return nil
+}
+
+// thenUndecodableRefused judges a request that is no message.
+func thenUndecodableRefused(ctx context.Context) error {
+	w := of(ctx)
+	const want = "INTERNAL or INVALID_ARGUMENT, and nothing is cancelled"
+	if found, err := w.refusedUntouched(ctx, want, codes.Internal, codes.InvalidArgument); found {
+		return err
+	}
+	c := w.theCall()
+	if isCode(c.Exchange, codes.Unknown) {
+		w.note("a request that cannot be decoded is answered UNKNOWN: some libraries do so for every error while parsing")
+		return nil
+	}
+	return w.fail(c, want, "a request that cannot be decoded is not refused as such")
+}

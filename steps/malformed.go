@@ -1,0 +1,220 @@
+package steps
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func malformedSteps() []definition {
+	return []definition{
+		step(`the client cancels a name (.+)`, whenCancelsMalformed),
+		step(`the name is rejected`, thenMalformedRejected),
+		step(`it is no fault of the server, which goes on`, thenNoCrash),
+	}
+}
+
+// longIDBytes is the length of an id that no server need take.
+const longIDBytes = 4 << 10
+
+// malformed makes a name that is no operation's, or a strange one, from the
+// name of one of ours. The error is a ruling where it cannot be made.
+func (w *world) malformed(what string) (string, error) {
+	name := w.it.name
+	parent := name[:strings.LastIndexByte(name, '/')+1]
+	switch what {
+	case "of slashes":
+		return "///", nil
+	case "with illegal characters":
+		return name + `"<>\^`, nil
+	case "of 4 KiB":
+		return parent + strings.Repeat("a", longIDBytes), nil
+	case "with a NUL":
+		return parent + "a\x00b", nil
+	case "that is no UTF-8":
+		return parent + "a\xffb", nil
+	case "with an emoji":
+		return parent + "a😀b", nil
+	}
+	p, err := w.pathOf(name)
+	if err != nil {
+		return "", err
+	}
+	switch what {
+	case "of another collection":
+		p.segments = append([]string(nil), p.segments...)
+		p.segments[p.collection] = "assets"
+		return p.name(), nil
+	case "of the collection alone":
+		if !w.ep.Loopback && !w.run.target.Confirmed {
+			return "", untested("confirm", "a name without an id is sent only to loopback, or with confirm: true: a faulty server might cancel everybody's operations")
+		}
+		if w.rest() && p.collection == 0 {
+			return "", inapplicable("that is the path of cancel.route.zero-segment-name")
+		}
+		return p.segments[p.collection], nil
+	}
+	return "", inconclusive("suite error: no name is called %q", what)
+}
+
+// whenCancelsMalformed cancels such a name.
+func whenCancelsMalformed(ctx context.Context, what string) error {
+	w := of(ctx)
+	w.facts["what"] = what
+	c, err := w.cancelMalformed(ctx, what)
+	if err != nil {
+		return err
+	}
+	w.facts["call"] = c
+	return nil
+}
+
+// cancelMalformed sends the cancel; transient answers are repeated.
+func (w *world) cancelMalformed(ctx context.Context, what string) (call, error) {
+	name, err := w.malformed(what)
+	if err != nil {
+		return call{}, err
+	}
+	r := targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: payload(name)}
+	if w.rest() {
+		r = plainForm(&operation{name: name})
+	}
+	for try := 1; ; try++ {
+		c := w.raw(ctx, r, "cancel of a name "+what)
+		if c.err != nil && ctx.Err() != nil {
+			return c, stopped(ctx)
+		}
+		if c.err != nil || !transient(c.Exchange) {
+			return c, nil
+		}
+		if try == transientTries || !sleep(ctx, firstPause*20) {
+			return c, inconclusive("cancel answered %s, %d times", c.Status(), try)
+		}
+	}
+}
+
+// malformedSilent rules on a cancel of such a name that brought no answer; nil
+// where it is a finding: again and again, while that of a well-formed name is
+// answered.
+func (w *world) malformedSilent(ctx context.Context, first call) error {
+	what := w.facts["what"].(string)
+	name := unlike(w.it.name, 1)
+	return w.silent(ctx, first, func() (call, error) { return w.cancelMalformed(ctx, what) }, func() (call, error) {
+		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: is any cancel answered?"), nil
+	})
+}
+
+// thenMalformedRejected judges the answer to the cancel of a name that no
+// operation can have. Over REST the router may reject it, in its own words.
+func thenMalformedRejected(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	what := w.facts["what"].(string)
+	const want = "INVALID_ARGUMENT or NOT_FOUND"
+	switch {
+	case c.err != nil:
+		if err := w.malformedSilent(ctx, c); err != nil {
+			return err
+		}
+		return w.fail(c, want, "the cancel of a name %s brings no answer, again and again, while other cancels are answered", what)
+	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case c.Accepted():
+		return w.fail(c, want, "the cancel of a name %s is accepted", what)
+	case unimplemented(c.Exchange) && w.unsupported():
+		return inapplicable("the server does not support cancel: %s", c.Status())
+	case notFound(c.Exchange), isCode(c.Exchange, codes.InvalidArgument, codes.PermissionDenied), w.rest() && refusal(c.HTTP):
+		return nil
+	case w.rest() && c.HTTP >= 300 && c.HTTP < 400, isCode(c.Exchange, codes.Unimplemented), !w.rest() && !c.GRPC.HasStatus && c.HTTP != 200:
+		w.note("the cancel of a name %s is answered %s", what, c.Status())
+		return nil
+	case !w.rest() && !c.GRPC.HasStatus:
+		return inconclusive("the answer has no grpc-status (see grpc.status-in-trailers)")
+	}
+	if err := w.unlessUnknownToo(ctx, c); err != nil {
+		return err
+	}
+	return w.fail(c, want, "the cancel of a name %s is not rejected as such", what)
+}
+
+// noUTF8 and withNUL are the names that libraries and front ends refuse by
+// themselves.
+const (
+	noUTF8  = "that is no UTF-8"
+	withNUL = "with a NUL"
+)
+
+// thenNoCrash judges that a strange name is no fault of the server, and that
+// it answers the next Get as it did before.
+func thenNoCrash(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	what := w.facts["what"].(string)
+	const want = "an answer that is no server fault, and the next Get works"
+	if err := w.goesOnAfter(ctx, what, want); err != nil {
+		return err
+	}
+	switch {
+	case c.err != nil && w.rest() && (what == noUTF8 || what == withNUL):
+		w.note("a request with a name %s brings no answer: its connection is closed", what)
+		return nil
+	case c.err != nil:
+		if err := w.malformedSilent(ctx, c); err != nil {
+			return err
+		}
+		return w.fail(c, want, "the cancel of a name %s brings no answer, again and again, while other cancels are answered", what)
+	case w.rest() && c.HTTP >= 500 && c.HTTP != 501:
+		if what == noUTF8 && w.run.target.Profile != targets.ProfileGoogle {
+			w.note("a name that is no UTF-8 is answered %s", c.Status())
+			return nil
+		}
+	case what == noUTF8 && isCode(c.Exchange, codes.Internal), !serverFault(c.Exchange):
+		return nil
+	}
+	if err := w.unlessUnknownToo(ctx, c); err != nil {
+		return err
+	}
+	return w.fail(c, want, "the cancel of a name %s is a fault of the server", what)
+}
+
+// goesOnAfter judges that Get works after the strange name, as it did before.
+// It is a finding only if it stops working twice, and works in between: a
+// server that is gone for good ends the run.
+func (w *world) goesOnAfter(ctx context.Context, what, want string) error {
+	works := func() (look, bool, error) {
+		l, err := w.get(ctx, w.it)
+		switch r, _ := err.(*ruling); {
+		case r != nil && r.silent != nil && ctx.Err() == nil:
+			return l, false, nil
+		case err != nil:
+			return l, false, err
+		}
+		return l, l.found && !l.garbled, nil
+	}
+	l, ok, err := works()
+	if ok || err != nil {
+		return err
+	}
+	for range 2 {
+		if _, ok, err = works(); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return inconclusive("after the cancel of a name %s no Get works any more: %s", what, l.Status())
+	}
+	if _, err := w.cancelMalformed(ctx, what); err != nil {
+		return err
+	}
+	again, ok, err := works()
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return inconclusive("Get failed once after the cancel of a name %s (%s), but not again", what, l.Status())
+	}
+	return w.fail(again.call, want, "Get fails after the cancel of a name %s, again and again", what)
+}

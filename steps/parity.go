@@ -1,0 +1,288 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func paritySteps() []definition {
+	return []definition{
+		step(`a server that cancels over both transports`, givenBoth),
+		step(`the client (cancels|asks for) (it|that name) over both transports`, whenOverBoth),
+		step(`both answers have the same code`, thenSameCode),
+		step(`the other transport shows the same end`, thenOtherShowsEnd),
+	}
+}
+
+// otherEnd is the endpoint of the transport that the case does not judge; a
+// ruling where there is none to compare with.
+func (w *world) otherEnd() (*targets.Endpoint, error) {
+	for _, t := range targets.Transports() {
+		if t == w.plan.transport {
+			continue
+		}
+		ep := w.run.target.Endpoints[t]
+		if ep == nil || !ep.Judge {
+			return nil, inapplicable("only %s is judged", w.plan.transport)
+		}
+		if b := w.run.support[t].blocked; b != "" {
+			return nil, inconclusive("%s", b)
+		}
+		return ep, nil
+	}
+	return nil, inapplicable("there is one transport only")
+}
+
+// across makes a well-formed call over the other transport. The invariants of
+// that transport are judged by its own cases.
+func (w *world) across(ctx context.Context, ep *targets.Endpoint, m targets.Method, request proto.Message) call {
+	note := fmt.Sprintf("over %s", ep.Client.Transport())
+	return w.send(ctx, ep.Client, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+		return c.Call(ctx, m, request)
+	})
+}
+
+// cancelAcross cancels a fresh operation over the other transport.
+func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint) (call, error) {
+	var out call
+	for try := 1; try <= transientTries; try++ {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return call{}, err
+		}
+		op.attempt()
+		out = w.across(ctx, ep, targets.Cancel, cancelRequest(op.name))
+		if out.err != nil {
+			return out, inconclusive("the cancel over %s brought no answer: %v", out.Transport, out.err)
+		}
+		if !transient(out.Exchange) {
+			return out, nil
+		}
+	}
+	return out, inconclusive("cancel over %s answered %s, %d times", out.Transport, out.Status(), transientTries)
+}
+
+// givenBoth rules out servers that are judged on one transport, or that
+// support cancel on one.
+func givenBoth(ctx context.Context) error {
+	w := of(ctx)
+	if _, err := w.otherEnd(); err != nil {
+		return err
+	}
+	for _, t := range targets.Transports() {
+		if w.run.support[t].level == unsupportedCancel {
+			return inapplicable("the server does not support cancel over %s", t)
+		}
+	}
+	return nil
+}
+
+// rounds is how often both transports are asked the same: a server that
+// answers the same call differently from time to time does not differ by
+// transport.
+const rounds = 2
+
+// whenOverBoth asks both transports the same, turn about.
+func whenOverBoth(ctx context.Context, what, whom string) error {
+	w := of(ctx)
+	ep, err := w.otherEnd()
+	if err != nil {
+		return err
+	}
+	name := w.unknown
+	if whom == "it" {
+		name = w.it.name
+	}
+	ask := func(c targets.Client) func() call {
+		note := fmt.Sprintf("over %s", c.Transport())
+		m, request := targets.Get, proto.Message(getRequest(name))
+		if what == "cancels" {
+			m, request = targets.Cancel, cancelRequest(name)
+		}
+		return func() call {
+			return w.send(ctx, c, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) { return c.Call(ctx, m, request) })
+		}
+	}
+	if what == "asks for" && whom == "it" { // it may become visible on one transport after the other
+		for since := time.Now(); time.Since(since) < visibleWithin; {
+			if c := ask(ep.Client)(); c.err != nil || !notFound(c.Exchange) || !sleep(ctx, longestPoll/8) {
+				break
+			}
+		}
+	}
+	var answers [rounds][2]call
+	for i := range rounds {
+		for j, c := range []targets.Client{w.client, ep.Client} {
+			if answers[i][j], err = w.repeatTransient(ctx, ask(c)); err != nil {
+				return err
+			}
+		}
+	}
+	w.facts["both"], w.facts["whom"] = answers, whom
+	return nil
+}
+
+// thenSameCode judges that the codes go together. An answer that is wrong
+// whatever the other transport says belongs to another requirement.
+func thenSameCode(ctx context.Context) error {
+	w := of(ctx)
+	answers := w.facts["both"].([rounds][2]call)
+	first := answers[0]
+	for _, pair := range answers {
+		for j, c := range pair {
+			if why := w.wrongAlone(c); why != "" {
+				return inconclusive("over %s: %s", c.Transport, why)
+			}
+			if !sameCode(c.Exchange, first[j].Exchange) {
+				w.note("over %s the same call is answered in different ways", c.Transport)
+				return nil
+			}
+		}
+	}
+	if sameCode(first[0].Exchange, first[1].Exchange) {
+		w.observe(w.plan.requirement.ID, "the transports agree")
+		return nil
+	}
+	if err := w.acceptedOnBoth(ctx); err != nil {
+		return err
+	}
+	return w.fail(first[1], first[0].Status()+", as over "+string(first[0].Transport), "the same call has different codes over the two transports")
+}
+
+// acceptedOnBoth sees that the plain cancel of a fresh operation is accepted
+// over both transports: else the difference is that of
+// cancel.accept.in-progress.
+func (w *world) acceptedOnBoth(ctx context.Context) error {
+	if err := w.controlAccepted(ctx); err != nil {
+		return err
+	}
+	ep, err := w.otherEnd()
+	if err != nil {
+		return err
+	}
+	c, err := w.cancelAcross(ctx, ep)
+	if err == nil && !c.Accepted() {
+		err = inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
+	}
+	return err
+}
+
+// wrongAlone tells why an answer is wrong whatever the other transport says;
+// "" where it is one of the legal ones.
+func (w *world) wrongAlone(c call) string {
+	unknown := w.facts["whom"] == "that name"
+	switch {
+	case c.Transport == targets.GRPC && !c.GRPC.HasStatus:
+		return "the answer has no grpc-status (see grpc.status-in-trailers)"
+	case c.Accepted() && c.Transport == targets.REST && envelope(object(c.Doc)):
+		return "an error was sent with success (see error.http.no-2xx-error)"
+	case unknown && !notFound(c.Exchange) && !isCode(c.Exchange, codes.PermissionDenied, codes.InvalidArgument):
+		return fmt.Sprintf("%s of an unknown name answered %s (see cancel.unknown.not-found)", c.Method, c.Status())
+	case c.Method == targets.Get && !unknown && !c.Accepted() && !notFound(c.Exchange):
+		return "Get answered " + c.Status()
+	case c.Method == targets.Cancel && !unknown && !c.Accepted() &&
+		!isCode(c.Exchange, codes.FailedPrecondition, codes.Aborted, codes.InvalidArgument, codes.Unimplemented):
+		return fmt.Sprintf("the cancel of a finished operation is answered %s (see cancel.finished.status-legal)", c.Status())
+	}
+	return ""
+}
+
+// sameCode tells whether two answers have the same code. The code of a REST
+// answer that does not name it is known by its HTTP status only.
+func sameCode(a, b targets.Exchange) bool {
+	if a.Accepted() || b.Accepted() || a.Code == b.Code {
+		return a.Accepted() == b.Accepted()
+	}
+	named := func(ex targets.Exchange) bool { return ex.Transport == targets.GRPC || namesCode(ex) }
+	if named(a) && named(b) {
+		return false
+	}
+	status := func(ex targets.Exchange) int {
+		if ex.Transport == targets.REST {
+			return ex.HTTP
+		}
+		return targets.HTTPStatus(ex.Code)
+	}
+	return status(a) == status(b)
+}
+
+// namesCode tells whether a REST answer names its code in its body.
+func namesCode(ex targets.Exchange) bool {
+	doc := object(ex.Doc)
+	if name, ok := object(doc["error"])["status"].(string); ok {
+		c, known := targets.CodeByName(name)
+		return known && c == ex.Code
+	}
+	return rawStatus(doc)
+}
+
+// thenOtherShowsEnd judges that an operation cancelled over one transport is
+// cancelled over the other as well, within settle.
+func thenOtherShowsEnd(ctx context.Context) error {
+	w := of(ctx)
+	if _, err := w.mustBeCancelled(); err != nil {
+		return err
+	}
+	ep, err := w.otherEnd()
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(w.settleFor())
+	var lost time.Time // since when the other transport has not found it
+	for pause := firstPause; ; pause = min(time.Duration(float64(pause)*pauseGrowth), longestPoll) {
+		last := !time.Now().Before(deadline)
+		c, err := w.repeatTransient(ctx, func() call { return w.across(ctx, ep, targets.Get, getRequest(w.it.name)) })
+		if err != nil {
+			return err
+		}
+		end, err := w.readsAcross(ctx, c, last || !lost.IsZero() && time.Since(lost) > w.observeFor())
+		if end || err != nil {
+			return err
+		}
+		switch {
+		case !notFound(c.Exchange):
+			lost = time.Time{}
+		case lost.IsZero():
+			lost = time.Now()
+		}
+		if !sleep(ctx, min(pause, max(time.Until(deadline), 0))) {
+			return stopped(ctx)
+		}
+	}
+}
+
+// readsAcross judges one look over the other transport. end tells that no
+// later one is needed; last that there is none.
+func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, err error) {
+	const want = "done with error code 1, as over the transport of the cancel"
+	doc, ok := c.Doc.(map[string]any)
+	switch {
+	case notFound(c.Exchange) && last:
+		if l, err := w.get(ctx, w.it); err != nil || !l.found {
+			return true, inconclusive("neither transport finds the operation any more")
+		}
+		return true, w.fail(c, want, "an operation that was cancelled is not found over %s, while %s finds it", c.Transport, w.plan.transport)
+	case notFound(c.Exchange):
+		return false, nil
+	case !c.Accepted() || !ok || c.DocErr != nil || envelope(doc):
+		return true, inconclusive("over %s Get answered %s (see cancel.state.get-ok)", c.Transport, c.Status())
+	}
+	s := readOperation(c.Exchange, c.index, doc)
+	switch {
+	case s.cancelled():
+		return true, nil
+	case !s.done && last:
+		return true, w.failAt(s, want, "an operation that was cancelled goes on over %s", c.Transport)
+	case !s.done:
+		return false, nil
+	case w.run.target.Guaranteed:
+		return true, inconclusive("over %s the operation is %s (see cancel.state.code-1)", c.Transport, s.state())
+	}
+	return true, w.failAt(s, want, "an operation that was cancelled has another end over %s", c.Transport)
+}
