@@ -52,8 +52,8 @@ func (w *world) malformed(what string) (string, error) {
 		if !w.ep.Loopback && !w.run.target.Confirmed {
 			return "", untested("confirm", "a name without an id is sent only to loopback, or with confirm: true: a faulty server might cancel everybody's operations")
 		}
-		if w.rest() && p.collection == 0 {
-			return "", inapplicable("that is the path of cancel.route.zero-segment-name")
+		if w.rest() {
+			return "", inapplicable("over REST that is judged by cancel.route.zero-segment-name")
 		}
 		return p.segments[p.collection], nil
 	}
@@ -134,10 +134,32 @@ func thenMalformedRejected(ctx context.Context) error {
 	case !w.rest() && !c.GRPC.HasStatus:
 		return inconclusive("the answer has no grpc-status (see grpc.status-in-trailers)")
 	}
-	if err := w.unlessUnknownToo(ctx, c); err != nil {
+	if err := w.unlessCommon(ctx, c); err != nil {
 		return err
 	}
 	return w.fail(c, want, "the cancel of a name %s is not rejected as such", what)
+}
+
+// unlessCommon is a ruling where names that are not strange have the same
+// answer: unknown ones, or over REST any that is percent-encoded.
+func (w *world) unlessCommon(ctx context.Context, c call) error {
+	if err := w.unlessUnknownToo(ctx, c); err != nil || !w.rest() {
+		return err
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	last := strings.LastIndexByte(op.name, '/') + 1
+	r := plainForm(op)
+	id, _ := encode(op.name[last:], func(byte) bool { return true }, false)
+	r.Target = "/" + targets.EscapeName(op.name[:last]) + id + ":cancel"
+	op.attempt()
+	control := w.raw(ctx, r, "control: the cancel of an operation whose id is percent-encoded")
+	if control.err == nil && control.HTTP == c.HTTP {
+		return inconclusive("the cancel of any name that is percent-encoded is answered %s (see cancel.route.percent-decode-unreserved)", control.Status())
+	}
+	return nil
 }
 
 // noUTF8 and withNUL are the names that libraries and front ends refuse by
@@ -174,7 +196,7 @@ func thenNoCrash(ctx context.Context) error {
 	case what == noUTF8 && isCode(c.Exchange, codes.Internal), !serverFault(c.Exchange):
 		return nil
 	}
-	if err := w.unlessUnknownToo(ctx, c); err != nil {
+	if err := w.unlessCommon(ctx, c); err != nil {
 		return err
 	}
 	return w.fail(c, want, "the cancel of a name %s is a fault of the server", what)

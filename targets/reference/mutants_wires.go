@@ -21,7 +21,7 @@ import (
 // wiresMutants are wrong about the gRPC method, about what differs between the
 // transports, and about names that cannot be those of operations.
 func wiresMutants() []Mutant {
-	return append(append(methodMutants(), payloadMutants()...), append(differMutants(), malformedMutants()...)...)
+	return append(append(grpcMethodMutants(), payloadMutants()...), append(differMutants(), malformedMutants()...)...)
 }
 
 // payloadOf reads the first message of a gRPC request; it can be read again.
@@ -78,7 +78,7 @@ func notOffered(answer func(r *http.Request) *draft) func(http.Handler) http.Han
 	}
 }
 
-func methodMutants() []Mutant {
+func grpcMethodMutants() []Mutant {
 	const path, empty, status, unknown = "grpc.method-path", "grpc.returns-empty", "grpc.status-in-trailers", "grpc.unknown-method"
 	okEmpty := func(*http.Request) *draft {
 		d := grpcRefusal("0", "")
@@ -140,8 +140,8 @@ func methodMutants() []Mutant {
 	}
 }
 
-// leniently has the name of a broken payload cancelled, as far as it can be read.
-func leniently(next http.Handler, w http.ResponseWriter, r *http.Request) {
+// cancelReadable has the name of a broken payload cancelled, as far as it can be read.
+func cancelReadable(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	m := payloadOf(r)
 	number, kind, n := protowire.ConsumeTag(m)
 	if n < 0 || number != 1 || kind != protowire.BytesType {
@@ -187,7 +187,7 @@ func payloadMutants() []Mutant {
 		withFields("unknown-fields-500", "Fails on a request with a field that it does not know.", refuse(codes.Internal, "REQUEST_FAILED", "unknown field")),
 		withFields("unknown-fields-ineffective", "Answers OK to a request with a field that it does not know, and drops it.", nil),
 		{Name: "malformed-payload-cancels", Doc: "Reads as much of a broken request as it can, and cancels.", Breaks: []string{broken},
-			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, leniently)}},
+			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, cancelReadable)}},
 		{Name: "malformed-payload-empty", Doc: "Takes a request that it cannot decode for an empty one, which names nothing that it finds.", Breaks: []string{broken},
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 				if proto.Unmarshal(payloadOf(r), new(longrunningpb.CancelOperationRequest)) != nil {
@@ -295,8 +295,14 @@ func malformedMutants() []Mutant {
 		strange("slashes-ok", "Answers OK to a name of slashes alone.", rejected, func(name string) bool { return name != "" && strings.Trim(name, "/") == "" }, nil),
 		strange("other-collection-500", "Fails on a name of another collection.", rejected,
 			func(name string) bool { return strings.Contains(name, "/assets/") }, fails),
-		strange("collection-busy", "Takes the name of the collection for one of a busy operation.", rejected,
-			func(name string) bool { return name == "operations" }, refuse(codes.Aborted, "BUSY", "busy")),
+		{Name: "collection-busy", Doc: "Takes the name of the collection for that of a busy operation.", Breaks: []string{rejected},
+			BreaksOn: map[targets.Transport][]string{targets.REST: nil},
+			Fault: Fault{Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if r.GetName() == "operations" {
+					return refuse(codes.Aborted, "BUSY", "busy")
+				}
+				return next.Cancel(ctx, r)
+			})}},
 		{Name: "strips-illegal-characters", Doc: "Takes the characters that no name has out of it, and cancels what is left.", Breaks: []string{rejected},
 			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				clean := strings.Map(func(c rune) rune {
