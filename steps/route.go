@@ -107,19 +107,7 @@ func (w *world) post(ctx context.Context, list ...targets.RawRequest) error {
 func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, error) {
 	r := plainForm(w.it)
 	name := strings.TrimSuffix(r.Target, ":cancel")
-	endings := map[string]string{
-		"its name with a misspelt verb":         ":cancle",
-		"its name without a verb":               "",
-		"its name with the verb as a parameter": "?cancel",
-		"its name with a longer verb":           ":cancelled",
-		"its name with a shorter verb":          ":cance",
-		"its name with a verb that ends alike":  ":uncancel",
-		"its name and the verb in capitals":     ":CANCEL",
-		"its name and the verb before a slash":  ":cancel/",
-		"its name and the verb behind a slash":  "/cancel",
-		"its name and the verb behind %3A":      "%3Acancel",
-	}
-	if ending, ok := endings[what]; ok {
+	if ending, ok := endingOf(what); ok {
 		r.Target = name + ending
 		return []targets.RawRequest{r}, nil
 	}
@@ -148,6 +136,23 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 		return w.dotted(what, p, r)
 	}
 	return []targets.RawRequest{r}, nil
+}
+
+// endingOf is what stands in place of the verb of a cancel.
+func endingOf(what string) (string, bool) {
+	ending, ok := map[string]string{
+		"its name with a misspelt verb":         ":cancle",
+		"its name without a verb":               "",
+		"its name with the verb as a parameter": "?cancel",
+		"its name with a longer verb":           ":cancelled",
+		"its name with a shorter verb":          ":cance",
+		"its name with a verb that ends alike":  ":uncancel",
+		"its name and the verb in capitals":     ":CANCEL",
+		"its name and the verb before a slash":  ":cancel/",
+		"its name and the verb behind a slash":  "/cancel",
+		"its name and the verb behind %3A":      "%3Acancel",
+	}[what]
+	return ending, ok
 }
 
 // otherParents are the cancels of the operation's id under parents that do not
