@@ -100,6 +100,9 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 		s.unlike = notFound(l.Exchange)
 	}
 	s.exchanges, s.breaches = w.exchanges, w.breaches
+	if s.blocked != "" && err == nil && (l.HTTP >= 500 || l.HTTP >= 300 && l.HTTP < 400) {
+		s.breaches = nil // what stands in front of a server that is down keeps none of its promises
+	}
 }
 
 // compareVisibility finds out whether an operation that one transport does not

@@ -86,6 +86,9 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 	case isCode(c.Exchange, codes.PermissionDenied):
 		w.note("the cancel of a finished operation is answered PERMISSION_DENIED")
 	default:
+		if err := w.unlessPlainToo(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, legalFinishedCodes, "the cancel of a finished operation has an answer that is not legal")
 	}
 	return nil
@@ -126,6 +129,9 @@ func thenPreferredFinished(ctx context.Context) error {
 		w.observe(w.plan.requirement.ID, "no effect, answers "+targets.CodeName(c.Code))
 		return nil
 	case isCode(c.Exchange, codes.Aborted, codes.InvalidArgument, codes.Unimplemented):
+		if err := w.unlessPlainToo(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, "success, or FAILED_PRECONDITION", "the cancel of a finished operation has a legal answer, but not a preferred one")
 	}
 	return inconclusive("the answer %s is not legal (see cancel.finished.status-legal)", c.Status())

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 func unknownSteps() []definition {
@@ -30,6 +32,9 @@ func thenNotFound(ctx context.Context) error {
 	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	default:
+		if err := w.unlessPlainToo(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
 	}
 	return nil
@@ -47,6 +52,24 @@ func thenNotCreated(ctx context.Context) error {
 	}
 	if l.found && !envelope(object(l.Doc)) {
 		return w.fail(l.call, "NOT_FOUND, as before the cancel", "the cancel of a name of no operation has brought one about")
+	}
+	return nil
+}
+
+// unlessPlainToo is a ruling where the plain cancel of an operation in progress
+// is refused in the same way: then cancel as such is refused, and not what the
+// scenario asks for.
+func (w *world) unlessPlainToo(ctx context.Context, c call) error {
+	if c.err != nil || c.Accepted() {
+		return nil
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	control := w.cancel(ctx, op)
+	if control.err == nil && !control.Accepted() && control.Code == c.Code && control.HTTP == c.HTTP {
+		return inconclusive("the cancel of an operation in progress is refused with %s as well (see cancel.accept.in-progress)", control.Status())
 	}
 	return nil
 }
