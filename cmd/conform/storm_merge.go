@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/lro-tools/conform/steps/storm"
+)
+
+// mergeStorms joins the reports of the shards of one storm.
+func (a *app) mergeStorms(parts []*storm.Report, specs []string) error {
+	r, err := storm.Merge(parts...)
+	if err != nil {
+		return err
+	}
+	if len(specs) == 0 {
+		specs = []string{"text"}
+	}
+	for _, spec := range specs[1:] {
+		if err := writeOne(a, spec, stormWriters(), r); err != nil {
+			return err
+		}
+	}
+	return a.concludeStorm(r, specs[0])
+}
+
+// stormReports reads saved reports as those of storms; nil where the first is
+// none of a storm.
+func stormReports(paths []string) ([]*storm.Report, error) {
+	var out []*storm.Report
+	for i, path := range paths {
+		data, err := readStormFile(path)
+		if err != nil {
+			return nil, err
+		}
+		r, ok, err := storm.Decode(data)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, err)
+		case !ok && i == 0:
+			return nil, nil
+		case !ok:
+			return nil, fmt.Errorf("%s: not the report of a storm, as the first is", path)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// readStormFile reads a saved report.
+func readStormFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, rootCause(err))
+	case info.Size() > maxReport:
+		return nil, fmt.Errorf("%s: a report of %d bytes is too large", path, info.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, rootCause(err))
+	}
+	return data, nil
+}

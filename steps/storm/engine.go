@@ -1,0 +1,376 @@
+package storm
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+// How many operations are under way at a time, for each client.
+const livePerClient = 8
+
+// unreachableUntilGone is how many calls in a row without a connection end the
+// storm.
+const unreachableUntilGone = 16
+
+// An engine is one storm: clients that take what is due from one queue.
+type engine struct {
+	target     *targets.Target
+	options    Options
+	transports []targets.Transport
+	roles      []targets.Role
+
+	began    time.Time
+	calls    atomic.Int64
+	tickets  atomic.Int64  // moments of the open loop that were given out
+	refusals atomic.Int64  // calls in a row that found nobody
+	wake     chan struct{} // something earlier came into the queue
+	waits    chan struct{} // Waits under way
+	pending  sync.WaitGroup
+
+	mu       sync.Mutex
+	queue    queue
+	live     map[int]*episode
+	byName   map[string]*episode
+	order    []*episode // live, for picking one
+	started  int        // operations whose start was asked for
+	starting int
+	refused  int // starts that failed in a row
+	closing  bool
+	problem  string
+	natural  natural
+	hurry    bool // what was found counts: the rest is only ended
+	levels   map[string]string
+	offers   map[targets.Transport]*offer
+	traffic  map[targets.Transport]*Traffic
+	judged   map[targets.Role]int
+	found    map[string]Violation // by requirement, the shortest
+	broken   map[string]int
+	leftover []string
+	ended    chan struct{}
+}
+
+// A task is one call that is due. It may put others into the queue.
+type task struct {
+	due time.Duration
+	do  func(ctx context.Context, c caller)
+}
+
+// A caller is a client with the moment from which its call's latency counts.
+type caller struct {
+	client int
+	due    time.Duration // when the call was due; below zero: when it is sent
+}
+
+type queue []task
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].due < q[j].due }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(task)) }
+func (q *queue) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return last
+}
+
+// now is the time since the storm began.
+func (e *engine) now() time.Duration { return time.Since(e.began) }
+
+// at puts a call into the queue.
+func (e *engine) at(due time.Duration, do func(ctx context.Context, c caller)) {
+	e.mu.Lock()
+	heap.Push(&e.queue, task{due, do})
+	first := e.queue[0].due == due
+	e.mu.Unlock()
+	if first {
+		e.nudge()
+	}
+}
+
+func (e *engine) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run blows until the time is over and every operation that was started has
+// come to its end.
+func (e *engine) run(ctx context.Context) {
+	e.began = time.Now()
+	e.ended = make(chan struct{})
+	if len(e.roles) == 0 {
+		e.problem = "no operation can be started: configure operations.running and operations.succeeding"
+		return
+	}
+	for _, t := range e.transports {
+		if p := e.target.Endpoints[t].Prepare; p != nil {
+			if err := p(ctx); err != nil {
+				e.problem = fmt.Sprintf("the target cannot be prepared over %s: %v", t, err)
+				return
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var clients sync.WaitGroup
+	for i := range e.options.Clients {
+		clients.Go(func() { e.client(ctx, i+1) })
+	}
+	var watch sync.WaitGroup
+	watch.Go(func() { e.watch(ctx) })
+	clients.Wait()
+	cancel()
+	e.pending.Wait()
+	close(e.ended)
+	watch.Wait()
+	e.cleanup(context.WithoutCancel(ctx))
+}
+
+// watch closes the storm when its time is over, and tells of its progress.
+func (e *engine) watch(ctx context.Context) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.ended:
+			return
+		case <-ctx.Done():
+			e.close("")
+		case <-tick.C:
+		}
+		if e.now() >= e.options.Duration {
+			e.close("")
+		}
+		e.mu.Lock()
+		p := Progress{e.now(), e.calls.Load(), len(e.live), e.sum(), len(e.found), e.closing}
+		e.mu.Unlock()
+		if f := e.options.OnProgress; f != nil {
+			f(p)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (e *engine) sum() int {
+	n := 0
+	for _, k := range e.judged {
+		n += k
+	}
+	return n
+}
+
+// close starts no operation any more.
+func (e *engine) close(problem string) {
+	e.mu.Lock()
+	e.closing = true
+	if e.problem == "" {
+		e.problem = problem
+	}
+	e.mu.Unlock()
+	e.nudge()
+}
+
+// A client takes calls until there are none left. In an open loop each call
+// has its own moment, which does not move when the server is slow.
+func (e *engine) client(ctx context.Context, number int) {
+	for {
+		c := caller{number, -1}
+		if rate := e.options.Rate / float64(e.options.Shards); rate > 0 {
+			c.due = time.Duration(float64(e.tickets.Add(1)-1) / rate * float64(time.Second))
+			if !sleep(ctx, c.due-e.now()) {
+				return
+			}
+		}
+		do, ok := e.next(ctx)
+		if !ok {
+			e.nudge() // the others find out as well
+			return
+		}
+		do(ctx, c)
+	}
+}
+
+// next waits for the next call to make. ok is false when all is done.
+func (e *engine) next(ctx context.Context) (do func(context.Context, caller), ok bool) {
+	for {
+		e.mu.Lock()
+		do, wait, over := e.pick()
+		e.mu.Unlock()
+		if do != nil || over {
+			return do, !over
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, false
+		case <-e.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// pick chooses what is most urgent: what is due, a new operation, or one more
+// look at one that is under way. Otherwise it tells how long to wait.
+func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, over bool) {
+	now := e.now()
+	if len(e.queue) > 0 && e.queue[0].due <= now {
+		return heap.Pop(&e.queue).(task).do, 0, false
+	}
+	if e.mayStart() {
+		index := e.started*e.options.Shards + e.options.Shard - 1
+		e.started++
+		e.starting++
+		return func(ctx context.Context, c caller) { e.start(ctx, c, index) }, 0, false
+	}
+	if len(e.order) > 0 && !e.closing {
+		p := e.order[rand.IntN(len(e.order))]
+		return p.glance, 0, false
+	}
+	if len(e.queue) == 0 && e.starting == 0 && len(e.live) == 0 && e.closed() {
+		return nil, 0, true
+	}
+	wait = 50 * time.Millisecond
+	if len(e.queue) > 0 {
+		wait = min(wait, e.queue[0].due-now)
+	}
+	return nil, wait, false
+}
+
+func (e *engine) closed() bool {
+	return e.closing || e.options.Operations > 0 && e.started >= e.share()
+}
+
+// share is how many of the operations this shard starts.
+func (e *engine) share() int {
+	n, s := e.options.Operations, e.options.Shards
+	share := n / s
+	if e.options.Shard <= n%s {
+		share++
+	}
+	return share
+}
+
+func (e *engine) mayStart() bool {
+	return !e.closed() && len(e.live)+e.starting < e.options.Clients*livePerClient
+}
+
+// start starts an operation and plans its calls.
+func (e *engine) start(ctx context.Context, c caller, index int) {
+	p := e.plan(index)
+	p.base = e.now()
+	started, err := e.target.Starter.Start(ctx, targets.StartRequest{Role: p.role})
+	e.mu.Lock()
+	e.starting--
+	if err == nil && started.Name == "" {
+		err = errors.New("the recipe gave no name")
+	}
+	if err != nil {
+		e.refused++
+		if e.target.Roles[p.role].Count > 0 && e.sum() > 0 { // its names are used up
+			e.roles = slices.DeleteFunc(slices.Clone(e.roles), func(r targets.Role) bool { return r == p.role })
+			e.closing = e.closing || len(e.roles) == 0
+			e.mu.Unlock()
+			return
+		}
+		if e.refused >= unreachableUntilGone && e.problem == "" || e.refused == 3 && len(e.live) == 0 && e.sum() == 0 {
+			e.closing, e.problem = true, fmt.Sprintf("an operation of the role %s cannot be started: %v", p.role, err)
+		}
+		e.mu.Unlock()
+		sleep(ctx, 10*time.Millisecond)
+		return
+	}
+	e.refused = 0
+	p.name, p.cleanup = started.Name, started.Cleanup
+	e.live[index], e.byName[p.name] = p, p
+	p.place = len(e.order)
+	e.order = append(e.order, p)
+	e.mu.Unlock()
+	p.begin()
+}
+
+// finish takes an operation whose history is complete out of the storm.
+func (e *engine) finish(ctx context.Context, p *episode) {
+	e.mu.Lock()
+	delete(e.live, p.index)
+	delete(e.byName, p.name)
+	last := e.order[len(e.order)-1]
+	e.order[p.place], last.place = last, p.place
+	e.order = e.order[:len(e.order)-1]
+	e.mu.Unlock()
+	h := p.history()
+	findings := check(h)
+	e.mu.Lock()
+	e.judged[p.role]++
+	for _, f := range findings {
+		e.broken[f.requirement]++
+		v := p.violation(shrink(h, f), len(h.events))
+		if old, ok := e.found[v.Requirement]; !ok || len(v.Sequence) < len(old.Sequence) {
+			e.found[v.Requirement] = v
+		}
+		if e.counts(f.requirement) && !e.options.KeepGoing {
+			e.closing, e.hurry = true, true
+		}
+	}
+	e.mu.Unlock()
+	e.nudge()
+	if p.cleanup != nil {
+		_ = p.cleanup(ctx) // a recipe of the user's, which has told of its own troubles
+	}
+}
+
+// counts tells whether a breach of a requirement decides the outcome.
+func (e *engine) counts(requirement string) bool {
+	level := e.levels[requirement]
+	return level == reports.Must || level == reports.Should && e.options.Level == reports.LevelShould
+}
+
+// cleanup cancels what the storm leaves behind when it is interrupted.
+func (e *engine) cleanup(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, e.target.Timeouts.Request)
+	defer cancel()
+	slots := make(chan struct{}, e.options.Clients)
+	var wg sync.WaitGroup
+	for _, p := range e.live {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if !p.end(ctx) {
+				e.mu.Lock()
+				e.leftover = append(e.leftover, p.name)
+				e.mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// sleep waits, and tells whether the context is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,394 @@
+package storm
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// A history is what happened to one operation, in no particular order, and
+// what is known of it besides. Shrinking takes events away, never facts.
+type history struct {
+	events []event
+	facts
+}
+
+// facts are what a rule may rely on though its witnesses do not show it:
+// above all that something did not happen.
+type facts struct {
+	role       targets.Role
+	guaranteed bool
+	settle     time.Duration
+	observe    time.Duration
+	deleted    time.Duration // when the first delete was sent; never
+	// harmless: each cancel that was sent was refused with a status that
+	// promises that it had no effect.
+	harmless bool
+	// attempted is when the first cancel was sent, taken when it was accepted
+	// for certain; never.
+	attempted, taken time.Duration
+}
+
+// factsOf gathers the facts of a whole history.
+func factsOf(events []event, role targets.Role, t *targets.Target) facts {
+	f := facts{role: role, guaranteed: t.Guaranteed, settle: t.Timeouts.Settle, observe: t.Timeouts.Observe,
+		deleted: never, attempted: never, taken: never}
+	cancels, without := 0, 0
+	for _, e := range events {
+		switch e.method {
+		case targets.Delete:
+			f.deleted = min(f.deleted, e.start)
+		case targets.Cancel:
+			cancels++
+			if e.definite() {
+				without++
+			}
+			f.attempted = min(f.attempted, e.start)
+			if e.answer == accepted {
+				f.taken = min(f.taken, e.end)
+			}
+		}
+	}
+	f.harmless = cancels > 0 && cancels == without
+	return f
+}
+
+// A finding is a rule that a history breaks, with the events that show it in
+// real-time order.
+type finding struct {
+	requirement string
+	message     string
+	events      []event
+}
+
+// A rule finds the first breach of one sentence of the model; nil where the
+// history keeps it.
+type rule func(h history) *finding
+
+// rules are the model of an operation (the state machine of
+// google.longrunning.Operations), in the order in which a history is checked.
+func rules() []rule {
+	return []rule{noneBeforeDone, exclusive, monotonic, immutable, continuous, notDeleted, knownToAll,
+		finishedStatus, repeatStatus, concurrentFault, effective, ineffective, flagStays, staysDeleted}
+}
+
+// check returns what a history breaks, one finding for each requirement.
+func check(h history) []*finding {
+	slices.SortStableFunc(h.events, func(a, b event) int { return int(a.start - b.start) })
+	var out []*finding
+	seen := map[string]bool{}
+	for _, r := range rules() {
+		if f := r(h); f != nil && !seen[f.requirement] {
+			seen[f.requirement] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func breach(requirement string, events []event, format string, args ...any) *finding {
+	return &finding{requirement, fmt.Sprintf(format, args...), events}
+}
+
+// noneBeforeDone: while done is false, neither error nor response is set.
+func noneBeforeDone(h history) *finding {
+	for _, e := range h.events {
+		if e.seen && !e.done && (e.hasError || e.hasResponse) {
+			return breach("operation.result.none-before-done", []event{e}, "%s was there before done", e.result())
+		}
+	}
+	return nil
+}
+
+// exclusive: never both error and response.
+func exclusive(h history) *finding {
+	for _, e := range h.events {
+		if e.seen && e.hasError && e.hasResponse {
+			return breach("operation.result.exclusive", []event{e}, "both results were set at once")
+		}
+	}
+	return nil
+}
+
+// monotonic: done never goes back.
+func monotonic(h history) *finding {
+	first := -1 // the done look that was answered first
+	for i, e := range h.events {
+		if e.looks() && e.done && (first < 0 || e.end < h.events[first].end) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return nil
+	}
+	for _, e := range h.events {
+		if e.looks() && !e.done && h.events[first].before(e) {
+			d := h.events[first]
+			return breach("operation.terminal.done-monotonic", []event{d, e}, "it was %s, and then %s%s", d.state(), e.state(), elsewhere(d, e))
+		}
+	}
+	return nil
+}
+
+func elsewhere(a, b event) string {
+	if a.transport != b.transport {
+		return " over the other transport"
+	}
+	return ""
+}
+
+// same tells whether two done looks show one result. Payloads are compared
+// over one transport only.
+func same(a, b event) bool {
+	if a.hasError != b.hasError || a.hasResponse != b.hasResponse || a.hasError && a.errorCode != b.errorCode {
+		return false
+	}
+	return a.transport != b.transport || a.payload == b.payload
+}
+
+// immutable: all done looks show one result, over both transports. A server
+// that shows each transport another result, each always the same, breaks the
+// parity instead.
+func immutable(h history) *finding {
+	var distinct []event // the first done look of each result and transport
+	var across *finding
+	for _, b := range h.events {
+		if !b.looks() || !b.done || slices.ContainsFunc(distinct, func(a event) bool { return a.transport == b.transport && same(a, b) }) {
+			continue
+		}
+		for _, a := range distinct {
+			if a.transport == b.transport {
+				return breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s", a.state(), b.state())
+			}
+			if !same(a, b) {
+				across = breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s over the other transport", a.state(), b.state())
+				if c := again(h, a, b); c != nil {
+					across = breach("transport.parity", []event{a, b, *c}, "one operation is %s over %s and %s over %s", a.state(), a.transport, b.state(), b.transport)
+				}
+			}
+		}
+		distinct = append(distinct, b)
+	}
+	return across
+}
+
+// again finds a look that shows what a showed, over its transport, after b.
+func again(h history, a, b event) *event {
+	for _, c := range h.events {
+		if a.before(b) && b.before(c) && c.looks() && c.done && c.transport == a.transport && same(a, c) {
+			return &c
+		}
+	}
+	return nil
+}
+
+// gone returns the answers NOT_FOUND to what the transport had shown before
+// and this storm had not begun to delete.
+func (h history) gone(methods ...targets.Method) (found, lost []event) {
+	for _, e := range h.events {
+		if e.answer != missing || e.end > h.deleted || !slices.Contains(methods, e.method) {
+			continue
+		}
+		for _, f := range h.events {
+			if f.looks() && f.transport == e.transport && f.before(e) {
+				found, lost = append(found, f), append(lost, e)
+				break
+			}
+		}
+	}
+	return found, lost
+}
+
+// continuous: after an accepted cancel, Get always finds the operation.
+func continuous(h history) *finding {
+	found, lost := h.gone(targets.Get, targets.Wait)
+	for i, l := range lost {
+		if h.taken > l.start {
+			continue
+		}
+		for _, e := range h.events {
+			if e.looks() && l.before(e) {
+				return breach("get.after-cancel.continuous", []event{found[i], l, e}, "it was there, then NOT_FOUND, and then there again")
+			}
+		}
+	}
+	return nil
+}
+
+// notDeleted: a cancelled operation is not deleted. Finished ones may expire
+// when the observation window is over.
+func notDeleted(h history) *finding {
+	found, lost := h.gone(targets.Get)
+	ended := never
+	for _, e := range h.events {
+		if e.looks() && e.done {
+			ended = min(ended, e.end)
+		}
+	}
+	for i, l := range lost {
+		back := slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && l.before(e) })
+		if h.taken > l.start || back || ended != never && l.start > ended+h.observe {
+			continue
+		}
+		return breach("cancel.state.not-deleted", []event{found[i], l}, "after an accepted cancel it is NOT_FOUND")
+	}
+	return nil
+}
+
+// knownToAll: an operation that Get finds before and after is not unknown to
+// a cancel between the two.
+func knownToAll(h history) *finding {
+	found, lost := h.gone(targets.Cancel)
+	for i, l := range lost {
+		if slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && e.done && e.before(l) }) {
+			continue // finishedStatus
+		}
+		for _, e := range h.events {
+			if e.looks() && l.before(e) {
+				return breach("cancel.accept.in-progress", []event{found[i], l, e}, "a cancel did not find the operation, which Get found before and after")
+			}
+		}
+	}
+	return nil
+}
+
+// finishedStatus: a cancel of an operation seen done has a legal status.
+func finishedStatus(h history) *finding {
+	for _, c := range h.events {
+		if c.method != targets.Cancel || c.end > h.deleted || !illegal(c) {
+			continue
+		}
+		for _, e := range h.events {
+			if !e.looks() || !e.done || !e.before(c) {
+				continue
+			}
+			if c.answer != missing {
+				return breach("cancel.finished.status-legal", []event{e, c}, "a cancel of a finished operation was answered %s", c.status)
+			}
+			for _, l := range h.events {
+				if l.looks() && c.before(l) {
+					return breach("cancel.finished.status-legal", []event{e, c, l}, "a cancel did not find a finished operation, which Get found before and after")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// illegal tells whether the status of a cancel is none that a finished or
+// cancelled operation allows.
+func illegal(c event) bool {
+	return c.answer == fault || c.answer == missing || c.answer == refused && c.code == codes.AlreadyExists
+}
+
+// repeatStatus: a cancel after an accepted one is accepted or says that it
+// comes too late.
+func repeatStatus(h history) *finding {
+	for _, c := range h.events {
+		if c.method != targets.Cancel || c.end > h.deleted || !illegal(c) || c.answer == missing {
+			continue
+		}
+		for _, a := range h.events {
+			if a.method == targets.Cancel && a.answer == accepted && a.before(c) {
+				return breach("cancel.repeat.code-legal", []event{a, c}, "a repeated cancel was answered %s", c.status)
+			}
+		}
+	}
+	return nil
+}
+
+// concurrentFault: calls at the same time are no reason to fail.
+func concurrentFault(h history) *finding {
+	for _, c := range h.events {
+		if c.answer != fault || c.method != targets.Cancel {
+			continue
+		}
+		for _, e := range h.events {
+			if e != c && e.start < c.end && c.start < e.end {
+				return breach("cancel.concurrent.no-server-error", []event{e, c}, "a cancel at the same time as another call was answered %s", c.status)
+			}
+		}
+	}
+	return nil
+}
+
+// effective: where the target guarantees it, an accepted cancel makes an
+// operation that keeps running CANCELLED within the settle timeout.
+func effective(h history) *finding {
+	if !h.guaranteed || h.role != targets.Running || h.deleted != never {
+		return nil
+	}
+	for _, c := range h.events {
+		if c.method != targets.Cancel || c.answer != accepted || c.end > h.taken {
+			continue
+		}
+		for _, e := range h.events {
+			switch {
+			case !e.looks() || !c.before(e):
+			case !e.done && e.start > c.end+h.settle:
+				return breach("cancel.effect.best-effort", []event{c, e}, "still in progress %v after an accepted cancel", h.settle)
+			case e.done && !e.cancelled() && (e.hasError || e.hasResponse) && !shownBefore(h, c):
+				return breach("cancel.state.code-1", []event{c, e}, "an accepted cancel ended in %s, not error code 1", e.result())
+			}
+		}
+	}
+	return nil
+}
+
+// shownBefore tells whether the operation may have been done when a cancel was
+// accepted, or ended otherwise before CANCELLED could be its first result.
+func shownBefore(h history, c event) bool {
+	return slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && e.done && (e.start < c.end || e.cancelled()) })
+}
+
+// ineffective: a cancel that was refused has no effect.
+func ineffective(h history) *finding {
+	if !h.harmless {
+		return nil
+	}
+	for _, e := range h.events {
+		if !e.looks() || !e.cancelled() {
+			continue
+		}
+		for _, c := range h.events {
+			if c.method == targets.Cancel && c.start < e.end && !slices.ContainsFunc(h.events, func(d event) bool { return d.looks() && d.done && d.start < c.end }) {
+				return breach("cancel.rejected.no-effect", []event{c, e}, "each cancel was refused, and yet it was cancelled")
+			}
+		}
+	}
+	return nil
+}
+
+// flagStays: a requested cancellation does not become unrequested.
+func flagStays(h history) *finding {
+	for _, a := range h.events {
+		if !a.looks() || a.flag != set {
+			continue
+		}
+		for _, b := range h.events {
+			if b.looks() && b.flag == unset && a.before(b) && !b.done {
+				return breach("cancel.effect.requested-flag", []event{a, b}, "the metadata showed that a cancellation was requested, and then no longer")
+			}
+		}
+	}
+	return nil
+}
+
+// staysDeleted: what was deleted is found by nobody.
+func staysDeleted(h history) *finding {
+	for _, d := range h.events {
+		if d.method != targets.Delete || d.answer != accepted {
+			continue
+		}
+		for _, e := range h.events {
+			if e.looks() && d.before(e) {
+				return breach("cancel.deleted.not-found", []event{d, e}, "a deleted operation is still found, %s", e.state())
+			}
+		}
+	}
+	return nil
+}

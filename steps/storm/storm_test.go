@@ -1,0 +1,70 @@
+package storm_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/steps/storm"
+	"github.com/lro-tools/conform/targets"
+	"github.com/lro-tools/conform/targets/reference"
+)
+
+// served is a target on a server, which ends with the test.
+func served(t testing.TB, s *reference.Server, err error) *targets.Target {
+	t.Helper()
+	require.NoError(t, err)
+	target, err := s.Target()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, target.Close()) })
+	return target
+}
+
+func shown(t testing.TB, r *storm.Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, storm.WriteText(&b, r))
+	return b.String()
+}
+
+func TestFindsEachRace(t *testing.T) {
+	for _, m := range reference.StormMutants() {
+		t.Run(m.Name, func(t *testing.T) {
+			s, err := reference.NewMutant(reference.Options{}, m)
+			r, err := storm.Run(context.Background(), served(t, s, err), storm.Options{Seed: 1, Duration: 10 * time.Second})
+			require.NoError(t, err)
+			t.Log(shown(t, r))
+			assert.Equal(t, reports.Nonconformant, r.Outcome)
+			var broken []string
+			for _, v := range r.Violations {
+				broken = append(broken, v.Requirement)
+				assert.NotEmpty(t, v.Sequence)
+			}
+			assert.Contains(t, broken, m.Breaks[0])
+		})
+	}
+}
+
+func TestHonestServersBreakNothing(t *testing.T) {
+	for name, o := range map[string]reference.Options{
+		"honest":      {},
+		"at once":     {CancelDelay: -1, FinishedOK: true},
+		"no options":  {NoWait: true, NoDelete: true, NoList: true},
+		"slower stop": {CancelDelay: 60 * time.Millisecond, Natural: 210 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := reference.New(o)
+			r, err := storm.Run(context.Background(), served(t, s, err), storm.Options{Seed: 1, Duration: 2 * time.Second, Level: reports.LevelShould})
+			require.NoError(t, err)
+			t.Log(shown(t, r))
+			assert.Equal(t, reports.Conformant, r.Outcome, r.Reason)
+			assert.Empty(t, r.Violations)
+			assert.Empty(t, r.Leftover)
+		})
+	}
+}

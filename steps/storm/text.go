@@ -1,0 +1,68 @@
+package storm
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+// WriteText writes a report for people: each violation as the sequence of
+// calls that shows it, then rates and latencies.
+func WriteText(w io.Writer, r *Report) error {
+	var b strings.Builder
+	for _, v := range r.Violations {
+		writeViolation(&b, v)
+	}
+	loop := "closed loop: each client calls when it was answered"
+	if r.Rate > 0 {
+		loop = fmt.Sprintf("open loop: %g calls/s, latencies from the moment a call was due", r.Rate)
+	}
+	fmt.Fprintf(&b, "storm on %s: %.1f s, seed %d, %s\n%s\n\n", r.Target.Name, r.ElapsedMS/1000, r.Seed, plural(r.Clients, "client"), loop)
+	fmt.Fprintf(&b, "%-5s %9s %9s  %-15s %8s %8s %8s %8s %8s %8s\n", "", "calls", "calls/s", "latency (ms)", "count", "p50", "p90", "p99", "p99.9", "max")
+	for _, t := range targets.Transports() {
+		if traffic := r.Traffic[t]; traffic != nil {
+			fmt.Fprintf(&b, "%-5s %9d %9.0f  %s\n", t, traffic.Calls, float64(traffic.Calls)/(r.ElapsedMS/1000), row("cancel", traffic.Cancel))
+			fmt.Fprintf(&b, "%-5s %9s %9s  %s\n", "", "", "", row("cancel to done", traffic.Ending))
+		}
+	}
+	var roles []string
+	for _, role := range slices.Sorted(maps.Keys(r.Operations)) {
+		roles = append(roles, fmt.Sprintf("%d %s", r.Operations[role], role))
+	}
+	fmt.Fprintf(&b, "\noperations: %s\n", strings.Join(roles, ", "))
+	if len(r.Leftover) > 0 {
+		fmt.Fprintf(&b, "not cancelled at the end: %s\n", strings.Join(r.Leftover, ", "))
+	}
+	fmt.Fprintf(&b, "%s\n", r.Reason)
+	var clean strings.Builder
+	for line := range strings.SplitAfterSeq(b.String(), "\n") {
+		text, newline := strings.CutSuffix(line, "\n")
+		clean.WriteString(reports.Harmless(text))
+		if newline {
+			clean.WriteByte('\n')
+		}
+	}
+	_, err := io.WriteString(w, clean.String())
+	return err
+}
+
+func row(name string, l *Latency) string {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return fmt.Sprintf("%-15s %8d %8.2f %8.2f %8.2f %8.2f %8.2f", name, l.Count(), ms(l.At(50)), ms(l.At(90)), ms(l.At(99)), ms(l.At(99.9)), ms(l.Max()))
+}
+
+func writeViolation(b *strings.Builder, v Violation) {
+	fmt.Fprintf(b, "%s (%s): %s\n", v.Requirement, v.Level, v.Message)
+	fmt.Fprintf(b, "  %s (number %d, role %s); of its %s these show it:\n", v.Operation, v.Index, v.Role, plural(v.Calls, "call"))
+	fmt.Fprintf(b, "  %10s %10s  %-9s %-4s %-15s %s\n", "sent (ms)", "answered", "", "", "", "")
+	for _, l := range v.Sequence {
+		fmt.Fprintf(b, "  %10.3f %10.3f  client %-3d %-4s %-15s %s\n", l.FromMS, l.ToMS, l.Client, l.Transport, l.Method, l.Answer)
+	}
+	b.WriteByte('\n')
+}
