@@ -68,9 +68,17 @@ func mergeCommand(a *app) *cobra.Command {
 		Short: "Make one report of those of several shards",
 		Long: `merge makes one report of those of several shards of one run, or of several runs
 of one suite on one target, and concludes it anew. It ends with the exit code of
-that outcome.`,
+that outcome. The reports of the shards of a storm are joined likewise, and their
+histograms exactly.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			storms, err := stormReports(args)
+			if err != nil {
+				return err
+			}
+			if len(storms) > 0 {
+				return a.mergeStorms(storms, specs)
+			}
 			all, err := readReports(args)
 			if err != nil {
 				return err

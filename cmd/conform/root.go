@@ -92,7 +92,7 @@ per line there.`,
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(a), serveCommand(a), selftestCommand(a), requirementsCommand(a), explainCommand(a),
+	root.AddCommand(runCommand(a), stormCommand(a), serveCommand(a), selftestCommand(a), requirementsCommand(a), explainCommand(a),
 		reportCommand(a), diffCommand(a), matrixCommand(a), mergeCommand(a), baselineCommand(a), doctorCommand(a), versionCommand(a))
 	return root
 }

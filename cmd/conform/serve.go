@@ -55,6 +55,10 @@ func (a *app) listFaults() error {
 	for _, m := range reference.Mutants() {
 		fmt.Fprintf(&b, "\n%s\n    %s\n    breaks %s\n", m.Name, m.Doc, strings.Join(allBroken(m), ", "))
 	}
+	b.WriteString("\nRaces: what `conform storm` finds (--mutant NAME)\n")
+	for _, m := range reference.StormMutants() {
+		fmt.Fprintf(&b, "\n%s\n    %s\n    breaks %s\n", m.Name, m.Doc, strings.Join(allBroken(m), ", "))
+	}
 	b.WriteString("\nVariants: unusual, but legal (--variant NAME)\n")
 	for _, v := range reference.Variants() {
 		fmt.Fprintf(&b, "\n%s\n    %s\n", v.Name, v.Doc)
@@ -84,11 +88,12 @@ func (f *serveFlags) server() (*reference.Server, error) {
 }
 
 func findMutant(name string) (reference.Mutant, error) {
-	if m, ok := reference.Lookup(name); ok {
-		return m, nil
-	}
+	mutants := append(reference.Mutants(), reference.StormMutants()...)
 	var names []string
-	for _, m := range reference.Mutants() {
+	for _, m := range mutants {
+		if m.Name == name {
+			return m, nil
+		}
 		names = append(names, m.Name)
 	}
 	return reference.Mutant{}, unknownName("mutant", name, names)

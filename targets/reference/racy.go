@@ -87,7 +87,11 @@ func (r *row) contended(visit int) bool {
 func racing(r race) func(Service) Service {
 	return func(next Service) Service {
 		o := Options{}.withDefaults()
-		return &racy{Service: next, race: r, natural: o.Natural, stop: o.CancelDelay, rows: map[string]*row{}}
+		s := &racy{Service: next, race: r, natural: o.Natural, stop: o.CancelDelay, rows: map[string]*row{}}
+		if r == lateWorker {
+			s.stop = 0 // it is cancelled while the worker is about to write
+		}
+		return s
 	}
 }
 

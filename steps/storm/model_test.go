@@ -1,0 +1,118 @@
+package storm
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// at makes an event that lasts a millisecond.
+func at(ms int, m targets.Method, a answer) event {
+	start := time.Duration(ms) * time.Millisecond
+	e := event{transport: targets.REST, method: m, start: start, end: start + time.Millisecond, answer: a}
+	switch a {
+	case missing:
+		e.code = codes.NotFound
+	case refused:
+		e.code = codes.FailedPrecondition
+	case fault:
+		e.code = codes.Internal
+	}
+	return e
+}
+
+func shows(ms int, s snapshot) event {
+	e := at(ms, targets.Get, accepted)
+	e.seen, e.snapshot = true, s
+	return e
+}
+
+func overGRPC(e event) event {
+	e.transport = targets.GRPC
+	return e
+}
+
+func lasting(e event, ms int) event {
+	e.end = e.start + time.Duration(ms)*time.Millisecond
+	return e
+}
+
+func entry(e event) event {
+	e.entry = true
+	return e
+}
+
+// TestModel holds each rule to what it accuses and what it lets pass.
+func TestModel(t *testing.T) {
+	progress := snapshot{}
+	succeeded := snapshot{done: true, hasResponse: true, payload: 1}
+	other := snapshot{done: true, hasResponse: true, payload: 2}
+	cancelled := snapshot{done: true, hasError: true, errorCode: 1}
+	aborted := snapshot{done: true, hasError: true, errorCode: 10}
+	cancel := func(ms int, a answer) event { return at(ms, targets.Cancel, a) }
+	get := func(ms int, a answer) event { return at(ms, targets.Get, a) }
+	for _, c := range []struct {
+		name   string
+		role   targets.Role
+		events []event
+		want   []string
+		calls  int // of the shrunk sequence of the first
+	}{
+		{"a plain cancel", "", []event{shows(0, progress), cancel(2, accepted), shows(4, progress), shows(6, cancelled), overGRPC(shows(8, cancelled))}, nil, 0},
+		{"a response before done", "", []event{shows(0, progress), shows(2, snapshot{hasResponse: true, payload: 1}), shows(4, succeeded)}, []string{"operation.result.none-before-done"}, 1},
+		{"both results", "", []event{shows(0, snapshot{done: true, hasResponse: true, hasError: true})}, []string{"operation.result.exclusive"}, 1},
+		{"done goes back", "", []event{shows(0, succeeded), shows(2, progress)}, []string{"operation.terminal.done-monotonic"}, 2},
+		{"done goes back over the other transport", "", []event{shows(0, succeeded), overGRPC(shows(2, progress))}, []string{"operation.terminal.done-monotonic"}, 2},
+		{"calls at the same time are in no order", "", []event{lasting(shows(0, progress), 10), shows(2, succeeded)}, nil, 0},
+		{"a list may be stale", "", []event{shows(0, succeeded), entry(shows(2, progress))}, nil, 0},
+		{"the result changes", "", []event{shows(0, succeeded), cancel(1, accepted), shows(2, cancelled)}, []string{"operation.terminal.result-immutable"}, 2},
+		{"the code changes", "", []event{shows(0, cancelled), shows(2, aborted)}, []string{"operation.terminal.result-immutable"}, 2},
+		{"the payload changes", "", []event{shows(0, succeeded), shows(2, other)}, []string{"operation.terminal.result-immutable"}, 2},
+		{"payloads are not compared across transports", "", []event{shows(0, succeeded), overGRPC(shows(2, other))}, nil, 0},
+		{"the result comes after done", "", []event{shows(0, snapshot{done: true}), shows(2, succeeded)}, []string{"operation.terminal.result-immutable"}, 2},
+		{"each transport has its own result", "", []event{shows(0, succeeded), overGRPC(shows(2, aborted)), shows(4, succeeded)}, []string{"transport.parity"}, 3},
+		{"a gap after a cancel", "", []event{shows(0, progress), cancel(2, accepted), get(4, missing), shows(6, progress)}, []string{"get.after-cancel.continuous"}, 3},
+		{"not visible at once", "", []event{get(0, missing), shows(2, progress)}, nil, 0},
+		{"cancel deletes", "", []event{shows(0, progress), cancel(2, accepted), get(4, missing)}, []string{"cancel.state.not-deleted"}, 2},
+		{"we deleted it", "", []event{shows(0, progress), cancel(2, accepted), at(3, targets.Delete, accepted), get(4, missing)}, nil, 0},
+		{"it expired", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), get(500, missing)}, nil, 0},
+		{"found after its deletion", "", []event{shows(0, succeeded), at(2, targets.Delete, accepted), shows(4, succeeded)}, []string{"cancel.deleted.not-found"}, 2},
+		{"unknown to a cancel", "", []event{shows(0, progress), cancel(2, missing), shows(4, progress)}, []string{"cancel.accept.in-progress"}, 3},
+		{"finished, and unknown to a cancel", "", []event{shows(0, succeeded), cancel(2, missing), shows(4, succeeded)}, []string{"cancel.finished.status-legal"}, 3},
+		{"fault for a finished one", "", []event{shows(0, succeeded), cancel(2, fault)}, []string{"cancel.finished.status-legal"}, 2},
+		{"refused for a finished one", "", []event{shows(0, succeeded), cancel(2, refused)}, nil, 0},
+		{"fault for a repeat", "", []event{cancel(0, accepted), cancel(2, fault)}, []string{"cancel.repeat.code-legal"}, 2},
+		{"fault at the same time", "", []event{cancel(0, accepted), lasting(cancel(0, fault), 2)}, []string{"cancel.concurrent.no-server-error"}, 2},
+		{"no effect", "", []event{shows(0, progress), cancel(2, accepted), shows(1200, progress)}, []string{"cancel.effect.best-effort"}, 2},
+		{"no effect yet", "", []event{shows(0, progress), cancel(2, accepted), shows(900, progress)}, nil, 0},
+		{"ends otherwise", "", []event{shows(0, progress), cancel(2, accepted), shows(4, progress), shows(6, aborted)}, []string{"cancel.state.code-1"}, 2},
+		{"may end otherwise in a race", targets.Succeeding, []event{shows(0, progress), cancel(2, accepted), shows(6, succeeded)}, nil, 0},
+		{"refused, and yet cancelled", "", []event{shows(0, progress), cancel(2, refused), shows(4, cancelled)}, []string{"cancel.rejected.no-effect"}, 2},
+		{"one of two refused", "", []event{shows(0, progress), cancel(1, accepted), cancel(2, refused), shows(4, cancelled)}, nil, 0},
+		{"refused as it was cancelled already", "", []event{shows(0, cancelled), cancel(2, refused), shows(4, cancelled)}, nil, 0},
+		{"a call without an answer may have done anything", "", []event{shows(0, progress), cancel(2, silent), shows(4, cancelled)}, nil, 0},
+		{"unrequested again", "", []event{shows(0, snapshot{flag: set}), shows(2, snapshot{flag: unset})}, []string{"cancel.effect.requested-flag"}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := &targets.Target{Guaranteed: true, Timeouts: targets.Timeouts{Settle: time.Second, Observe: 100 * time.Millisecond}}
+			role := c.role
+			if role == "" {
+				role = targets.Running
+			}
+			h := history{slices.Clone(c.events), factsOf(c.events, role, target)}
+			var got []string
+			for _, f := range check(h) {
+				got = append(got, f.requirement)
+			}
+			assert.Equal(t, c.want, got)
+			if len(got) > 0 {
+				assert.Len(t, shrink(h, find(h, got[0])).events, c.calls)
+			}
+		})
+	}
+}
