@@ -409,6 +409,8 @@ func (w *world) cancel(ctx context.Context, op *operation) call {
 }
 
 func (op *operation) attempt() {
+	op.looking.Lock()
+	defer op.looking.Unlock()
 	if op.attempted.IsZero() {
 		op.attempted = time.Now()
 	}
@@ -417,9 +419,11 @@ func (op *operation) attempt() {
 // answeredCancel takes note of the answer to a cancel of an operation, in
 // whatever form it was sent.
 func (w *world) answeredCancel(op *operation, c call) {
+	op.looking.Lock()
 	if c.Accepted() && op.accepted.IsZero() {
 		op.accepted = c.End()
 	}
+	op.looking.Unlock()
 	if !op.verbLike() {
 		w.checkError(c)
 	}

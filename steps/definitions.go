@@ -22,5 +22,6 @@ func step(pattern string, do any) definition {
 var definitions = sync.OnceValue(func() []definition {
 	return slices.Concat(givenSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
 		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), routeSteps(),
-		grpcSteps(), paritySteps(), malformedSteps())
+		grpcSteps(), paritySteps(), malformedSteps(),
+		isolationSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps())
 })

@@ -25,6 +25,8 @@ func (w *world) checkOperation(op *operation, s snapshot) {
 	if s.partial {
 		return
 	}
+	op.looking.Lock()
+	defer op.looking.Unlock()
 	w.checkName(op, s)
 	w.checkRequestedFlag(op, s)
 	w.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -26,6 +27,10 @@ type operation struct {
 	flagSet   bool       // its metadata has shown a cancellation as requested
 	over      bool       // it needs no cancel at the end of the case
 	formed    bool       // it was cancelled in another form than the plain one
+
+	// looking guards what is above where several clients look at one operation
+	// at a time.
+	looking sync.Mutex
 }
 
 // verbLike tells whether the last segment of the name has a colon. A router may

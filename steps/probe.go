@@ -35,6 +35,9 @@ type support struct {
 	blocked string
 	// unlike: operations are not found here while the other transport finds them.
 	unlike bool
+	// leak is the finding that a cancel reaches other operations as well; nil
+	// where none was made. Nothing else can be judged then.
+	leak *violation
 	// spare is an operation that was started and only looked at.
 	spare *operation
 }
@@ -136,10 +139,22 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 		return
 	}
 	w := r.prelude(t)
+	ops := make([]*operation, probes)
+	for i := range ops {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			break
+		}
+		ops[i] = op
+	}
 	answers := make([]probeAnswer, probes)
+	answers[0] = w.probe(ctx, ops[0])
+	if answers[0].Accepted() {
+		r.probeLeak(ctx, w, ops)
+	}
 	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i] = w.probe(ctx) })
+	for i := 1; i < probes; i++ {
+		wg.Go(func() { answers[i] = w.probe(ctx, ops[i]) })
 	}
 	wg.Wait()
 	w.cleanup(ctx)
@@ -179,9 +194,8 @@ type probeAnswer struct {
 	valid bool
 }
 
-func (w *world) probe(ctx context.Context) probeAnswer {
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
+func (w *world) probe(ctx context.Context, op *operation) probeAnswer {
+	if op == nil || w.inProgress(ctx, op) != nil {
 		return probeAnswer{}
 	}
 	c := w.cancel(ctx, op)

@@ -307,6 +307,10 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 		w.ended = s.blockedCase(w, b)
 		return ctx, godog.ErrSkip
 	}
+	if leak := s.run.support[c.transport].leak; leak != nil {
+		w.ended = w.leaking(leak)
+		return ctx, godog.ErrSkip
+	}
 	return ctx, nil
 }
 

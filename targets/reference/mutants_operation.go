@@ -117,7 +117,7 @@ func flipMutants() []Mutant {
 	}
 	return []Mutant{
 		{Name: "done-flips-back", Doc: "Shows a cancelled operation as running again, now and then: a replica lags behind.",
-			Breaks: []string{"operation.terminal.done-monotonic"},
+			Breaks: []string{"operation.terminal.done-monotonic", "get.read-your-cancel"},
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
 				if flips(h, op) && h.looks%2 == 0 {
 					op.Done, op.Result = false, nil
@@ -154,9 +154,9 @@ func flipMutants() []Mutant {
 }
 
 // overtaken tells whether an operation of the kind was cancelled in the first
-// quarter of its time, which is over by now.
+// half of its time, which is over by now.
 func overtaken(h history, k Kind) bool {
-	return h.kind == k && !h.accepted.IsZero() && h.accepted.Sub(h.begun) < h.lasts/4 && time.Since(h.begun) > h.lasts
+	return h.kind == k && !h.accepted.IsZero() && h.accepted.Sub(h.begun) < h.lasts/2 && time.Since(h.begun) > h.lasts
 }
 
 func jsonMutants() []Mutant {

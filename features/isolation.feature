@@ -1,0 +1,64 @@
+Feature: Cancel touches one operation only
+  What is not cancelled goes on, whoever looks at it and however often.
+
+  @req:cancel.isolation.siblings
+  Rule: Cancelling one operation changes no other operation.
+
+    Scenario: Operations that were started later go on
+      Given a running operation
+      And two other running operations
+      When the client cancels it and follows it to its end
+      Then the others go on
+
+    Scenario: Operations that were started earlier go on
+      Given two other running operations
+      And a running operation
+      When the client cancels it and follows it to its end
+      Then the others go on
+
+  @req:cancel.isolation.prefix-names
+  Rule: Operations whose names are prefixes/extensions/case-variants of the cancelled name are not affected.
+
+    Scenario Outline: An operation with an id <like> the cancelled one goes on
+      Given two operations, the id of one <like> the other's
+      When the client cancels it and follows it to its end
+      Then the other goes on
+
+      Examples:
+        | like                           |
+        | beginning                      |
+        | continuing                     |
+        | ending                         |
+        | differing only in case from    |
+        | differing only at the end from |
+        | being above                    |
+        | being below                    |
+        | being a pattern that matches   |
+
+  @req:cancel.isolation.get-no-effect
+  Rule: Polling (Get/List/Wait), however often, never cancels.
+
+    Scenario Outline: An operation that the client <polls> very often goes on
+      Given a running operation
+      When the client <polls> it very often
+      Then it goes on
+
+      Examples:
+        | polls     |
+        | gets      |
+        | lists     |
+        | waits for |
+
+  @req:cancel.isolation.rpc-abort
+  Rule: Aborting a client call (HTTP disconnect, gRPC RST/deadline) to Get, List or Wait does not cancel the long-running operation.
+
+    Scenario Outline: An aborted call to <look at> it does not cancel it
+      Given a running operation
+      When the client aborts its calls to <look at> it
+      Then it goes on
+
+      Examples:
+        | look at  |
+        | get      |
+        | list     |
+        | wait for |

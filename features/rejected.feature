@@ -1,0 +1,36 @@
+Feature: A refused cancel
+  Who is told that nothing was done can rely on it.
+
+  @req:cancel.rejected.no-effect
+  Rule: A cancel answered with UNAUTHENTICATED, PERMISSION_DENIED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION or UNIMPLEMENTED has no effect on any operation.
+
+    Scenario Outline: A cancel that is sent <how> and refused
+      Given a running operation
+      When the client sends a cancel <how>
+      Then a refused cancel has changed nothing
+
+      Examples:
+        | how                         |
+        | as any other                |
+        | without credentials         |
+        | as a stranger               |
+        | of a name made from its own |
+
+    Scenario: The cancel of an operation that cannot be cancelled
+      Given an uncancellable operation
+      When the client cancels it
+      Then a refused cancel has changed nothing
+
+    @rest
+    Scenario Outline: A cancel that is sent over REST <how> and refused
+      Given a running operation
+      And another running operation
+      When the client sends a cancel <how>
+      Then a refused cancel has changed nothing
+
+      Examples:
+        | how                                            |
+        | with a member that is not known                |
+        | with a body that is no JSON                    |
+        | with a body of another media type              |
+        | with the name of another operation in its body |

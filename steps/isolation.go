@@ -1,0 +1,257 @@
+package steps
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func isolationSteps() []definition {
+	return []definition{
+		step(`two operations, the id of one (.+) the other's`, givenPair),
+		step(`the client (gets|lists|waits for) it very often`, whenPolls),
+		step(`the client aborts its calls to (get|list|wait for) it`, whenAborts),
+		step(`the others? go(?:es)? on`, thenOthersGoOn),
+		step(`it goes on`, thenItGoesOn),
+	}
+}
+
+// together runs the same for each of n, at one time, and returns the gravest
+// of the errors: a finding before a ruling.
+func together(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = do(i) })
+	}
+	wg.Wait()
+	return gravest(errs)
+}
+
+func gravest(errs []error) error {
+	var first error
+	for _, err := range errs {
+		if isViolation(err) {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// thenOthersGoOn judges that the bystanders were not touched by the cancel of
+// another operation, which must have been accepted.
+func thenOthersGoOn(ctx context.Context) error {
+	w := of(ctx)
+	return together(len(w.others), func(i int) error {
+		return w.unaffected(ctx, w.others[i], "the cancel of another operation")
+	})
+}
+
+// thenItGoesOn judges that what the client did has not touched the operation.
+func thenItGoesOn(ctx context.Context) error {
+	w := of(ctx)
+	how, _ := w.facts["how"].(string)
+	err := w.unaffected(ctx, w.it, how)
+	if w.facts["waited"] != nil && isViolation(err) {
+		return w.unlessWaitAlone(ctx, err)
+	}
+	return err
+}
+
+// pairs are the relations of two ids in which a lookup may confuse them: the
+// first is cancelled, the second must not be. %s is unique to the case, and
+// lower-case letters and digits.
+func pairs(relation, unique string) (cancelled, bystander string, ok bool) {
+	// 63 characters are what AIP-122 lets an id have.
+	long := unique + strings.Repeat("x", 62-len(unique))
+	switch relation {
+	case "continuing":
+		return unique + "1", unique + "10", true
+	case "beginning":
+		return unique + "10", unique + "1", true
+	case "ending":
+		return unique, "a" + unique, true
+	case "differing only in case from":
+		return unique + "case", unique + "Case", true
+	case "being below":
+		return unique, unique + "/b", true
+	case "being above":
+		return unique + "/b", unique, true
+	case "being a pattern that matches":
+		return unique + "_1", unique + "-1", true
+	case "differing only at the end from":
+		return long + "1", long + "2", true
+	}
+	return "", "", false
+}
+
+// givenPair starts two operations whose ids the suite chose. A service that
+// cannot have both ids, or takes them for one, has nothing to confuse.
+func givenPair(ctx context.Context, relation string) error {
+	w := of(ctx)
+	one, other, ok := pairs(relation, "c"+strings.ToLower(rand.Text()[:11]))
+	if !ok {
+		return fmt.Errorf("no ids are known for %q", relation)
+	}
+	var ops []*operation
+	for _, id := range []string{one, other} {
+		op, err := w.start(ctx, targets.Chosen, id)
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return inapplicable("no operation with the id %q can be started here: %v", id, err)
+		}
+		ops = append(ops, op)
+	}
+	if ops[0].name == ops[1].name {
+		return inapplicable("the ids %q and %q are one operation here", one, other)
+	}
+	w.it, w.others = ops[0], ops[1:]
+	for _, op := range ops {
+		if err := w.inProgress(ctx, op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// polls is how often an operation is polled to show that polling has no
+// effect; waits and lists are dearer.
+const (
+	polls     = 60
+	pollsDear = 12
+)
+
+// whenPolls polls an operation that nobody cancels.
+func whenPolls(ctx context.Context, how string) error {
+	w := of(ctx)
+	w.facts["how"] = "polling alone"
+	pause := min(w.observeFor()/polls, 40*time.Millisecond)
+	switch how {
+	case "gets":
+		for range polls {
+			if _, err := w.get(ctx, w.it); err != nil {
+				return err
+			}
+			if !sleep(ctx, pause) {
+				return stopped(ctx)
+			}
+		}
+		return nil
+	case "lists":
+		return w.pollBy(ctx, targets.List, pollsDear)
+	}
+	w.facts["waited"] = true
+	return w.pollBy(ctx, targets.Wait, pollsDear)
+}
+
+// pollTimeout is how long each of many Waits may last.
+const pollTimeout = 5 * time.Millisecond
+
+// pollBy lists or waits many times. A server that refuses the method offers it
+// not.
+func (w *world) pollBy(ctx context.Context, m targets.Method, times int) error {
+	for i := range times {
+		c, err := w.repeatTransient(ctx, func() call { return w.lookBy(ctx, m, pollTimeout) })
+		if err != nil {
+			return err
+		}
+		if !c.Accepted() {
+			if i == 0 {
+				return inapplicable("%s is not offered: %s", m, c.Status())
+			}
+			return inconclusive("%s answered %s", m, c.Status())
+		}
+	}
+	return nil
+}
+
+// lookBy makes one call that only looks.
+func (w *world) lookBy(ctx context.Context, m targets.Method, timeout time.Duration) call {
+	switch m {
+	case targets.List:
+		return w.call(ctx, m, &longrunningpb.ListOperationsRequest{Name: w.ep.List}, "")
+	case targets.Wait:
+		return w.call(ctx, m, waitRequest(w.it.name, timeout), "")
+	}
+	return w.call(ctx, targets.Get, getRequest(w.it.name), "")
+}
+
+// unlessWaitAlone keeps a finding about many Waits only where one Wait that
+// expires does no harm: that has a requirement of its own.
+func (w *world) unlessWaitAlone(ctx context.Context, finding error) error {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	w.it = op
+	if err := w.pollBy(ctx, targets.Wait, 1); err != nil {
+		return err
+	}
+	if err := w.unaffected(ctx, op, "one Wait"); err != nil {
+		if isViolation(err) {
+			return inconclusive("a single Wait that expires has an effect (see wait.expiry-no-effect)")
+		}
+		return err
+	}
+	return finding
+}
+
+// aborts is how many calls are aborted, each a little later after it was sent.
+const aborts = 8
+
+// whenAborts gives up calls that only look, before they are answered. A Wait
+// is sure to be under way when it is given up; what is answered sooner than it
+// is given up was not aborted.
+func whenAborts(ctx context.Context, how string) error {
+	w := of(ctx)
+	m := map[string]targets.Method{"get": targets.Get, "list": targets.List, "wait for": targets.Wait}[how]
+	w.facts["how"] = fmt.Sprintf("an aborted %s", m)
+	patience := 2 * w.requestFor()
+	if m != targets.Get {
+		c, err := w.repeatTransient(ctx, func() call { return w.lookBy(ctx, m, pollTimeout) })
+		if err != nil {
+			return err
+		}
+		if !c.Accepted() {
+			return inapplicable("%s is not offered: %s", m, c.Status())
+		}
+	}
+	aborted := 0
+	for i := range aborts {
+		after := 20 * time.Microsecond << i
+		if m == targets.Wait {
+			after = time.Duration(i+1) * 5 * time.Millisecond
+		}
+		if w.abort(ctx, m, patience, after).err != nil {
+			aborted++
+		}
+		if ctx.Err() != nil {
+			return stopped(ctx)
+		}
+	}
+	if aborted == 0 {
+		return inconclusive("every %s was answered before it could be aborted", m)
+	}
+	return nil
+}
+
+// abort gives up a call some time after it was sent.
+func (w *world) abort(ctx context.Context, m targets.Method, patience, after time.Duration) call {
+	short, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	timer := time.AfterFunc(after, giveUp)
+	defer timer.Stop()
+	return w.lookBy(short, m, patience)
+}

@@ -1,0 +1,93 @@
+package steps
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// siblings is the requirement that a cancel reaches one operation only.
+const siblings = "cancel.isolation.siblings"
+
+// probeLeak finds out, before the first case, whether a cancel reaches other
+// operations: cases run side by side, and each would see the cancels of the
+// others. ops are fresh ones, of which the first was cancelled just now. What
+// is found is made sure of once more, after a while in which nothing is
+// cancelled and nothing ends. Transports take turns, or their cancels would be
+// each other's.
+func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation) {
+	r.leaking.Lock()
+	defer r.leaking.Unlock()
+	s := r.support[w.plan.transport]
+	others := slices.Clone(ops[1:])
+	if s.spare != nil {
+		others = append(others, s.spare)
+	}
+	if w.touchedAny(ctx, ops[0], others) == nil {
+		return
+	}
+	fresh := make([]*operation, len(ops)+1)
+	for i := range fresh {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return
+		}
+		fresh[i] = op
+	}
+	others = append(slices.Clone(fresh[:1]), fresh[2:]...)
+	if w.touchedAny(ctx, nil, others) != nil {
+		return
+	}
+	if c := w.cancel(ctx, fresh[1]); !c.Accepted() {
+		return
+	}
+	if found := w.touchedAny(ctx, fresh[1], others); found != nil {
+		s.leak = found
+		if s.spare != nil && s.spare.lastDone() {
+			s.spare = nil
+		}
+	}
+}
+
+// touchedAny looks at operations that nobody cancels, until the one that was
+// cancelled has ended and for a while after, and returns what shows that one
+// of them was cancelled as well.
+func (w *world) touchedAny(ctx context.Context, cancelled *operation, others []*operation) *violation {
+	if cancelled != nil {
+		if _, err := w.poll(ctx, cancelled, w.observeFor(), func(l look) (bool, error) { return l.done || !l.found, nil }); err != nil {
+			return nil
+		}
+	}
+	for range 3 {
+		for _, op := range others {
+			if op == nil {
+				continue
+			}
+			l, err := w.get(ctx, op)
+			if err != nil || !l.found || l.garbled {
+				continue
+			}
+			if v, ok := w.judgeUnaffected(op, l, "the cancel of another operation").(*violation); ok {
+				return v
+			}
+		}
+		if !sleep(ctx, min(w.observeFor()/8, 50*time.Millisecond)) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// leaking ends a case on a server whose cancels reach other operations. The
+// exchanges that show it are those before the first case.
+func (w *world) leaking(found *violation) error {
+	if w.plan.requirement.ID != siblings {
+		return inconclusive("the cancel of one operation reaches others (see %s): nothing else can be told apart from that", siblings)
+	}
+	w.exchanges = append(w.exchanges, w.run.support[w.plan.transport].exchanges...)
+	v := *found
+	v.Requirement = siblings
+	return &v
+}

@@ -1,0 +1,225 @@
+package steps
+
+import (
+	"context"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// thenOneResult judges that an operation that was cancelled more than once has
+// one terminal result, as after one cancel, and keeps it. What a single cancel
+// does as well is the business of other requirements.
+func thenOneResult(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.codesOfMany(ctx); err != nil {
+		return err
+	}
+	ops := []*operation{w.it}
+	for _, r := range w.repetitions() {
+		if r.op != w.it && r.op != ops[len(ops)-1] {
+			ops = append(ops, r.op)
+		}
+	}
+	return together(len(ops), func(i int) error { return w.oneResult(ctx, ops[i]) })
+}
+
+// codesOfMany judges the codes where they are no requirement of their own: of
+// cancels at once, and after a cancel that was given up.
+func (w *world) codesOfMany(ctx context.Context) error {
+	id := w.plan.requirement.ID
+	if id == "cancel.repeat.single-outcome" {
+		return nil
+	}
+	var errs []error
+	for _, r := range w.repetitions() {
+		switch {
+		case r.err == nil && serverFault(r.Exchange) && id == "cancel.concurrent.single-outcome":
+			// cancel.concurrent.no-server-error owns it.
+		case r.err == nil:
+			errs = append(errs, w.legal(r))
+		case id == "cancel.deadline.safe":
+			return w.retrySilence(ctx, r)
+		case r.err.Kind == targets.TimedOut:
+			if err := w.burstSilence(ctx, r, targets.TimedOut); err != nil {
+				return err
+			}
+			return w.fail(r.call, "an answer", "one of %d cancels at once brings no answer, again on fresh operations, while single cancels are answered", parallel)
+		default:
+			errs = append(errs, inconclusive("a cancel brought no answer: %v", r.err))
+		}
+	}
+	return gravest(errs)
+}
+
+// retrySilence judges a cancel that brings no answer once another was given up.
+func (w *world) retrySilence(ctx context.Context, r repetition) error {
+	tries := givenUp()
+	next := 0
+	err := w.silent(ctx, r.call, func() (call, error) {
+		// Which moment the server does not bear is not known: all are tried.
+		var last call
+		for range tries {
+			op, err := w.startInProgress(ctx, w.it.role)
+			if err != nil {
+				return call{}, err
+			}
+			again, err := w.giveUp(ctx, op, tries[next%len(tries)])
+			next++
+			if err != nil || again.err != nil {
+				return again.call, err
+			}
+			last = again.call
+		}
+		return last, nil
+	}, func() (call, error) { return w.controlCancel(ctx) })
+	if err != nil {
+		return err
+	}
+	return w.fail(r.call, "an answer", "a cancel brings no answer after one that was given up, again on fresh operations, while others are answered")
+}
+
+// oneResult follows one operation to its end and watches it there.
+func (w *world) oneResult(ctx context.Context, op *operation) error {
+	s, err := w.settle(ctx, op)
+	if err != nil {
+		return w.unreadable(ctx, op, err)
+	}
+	if s.end == endedCancelled || s.end == endedOtherwise && !w.run.target.Guaranteed {
+		err := w.staysAs(ctx, op, s.snapshot)
+		if !isViolation(err) {
+			err = gravest([]error{w.judgeHistory(op, w.describe()), err})
+		}
+		return w.unlessOneDoes(ctx, op.role, err)
+	}
+	if err := w.judgeHistory(op, w.describe()); err != nil {
+		return w.unlessOneDoes(ctx, op.role, err)
+	}
+	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "%s of an operation do not bring about what one cancel does", w.describe())
+	broken := s.end == endedWrongly || w.run.target.Guaranteed && (s.end == endedNever || s.end == endedOtherwise)
+	if !broken {
+		return inconclusive("%s", w.ineffective(op, s))
+	}
+	return w.unlessOneDoes(ctx, op.role, finding)
+}
+
+// unlessOneDoes keeps a finding only where one plain cancel brings about a
+// cancelled operation that stays so, also when it is cancelled once more: what
+// is broken without haste has requirements of its own. Other errors stay.
+func (w *world) unlessOneDoes(ctx context.Context, role targets.Role, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
+	if role == targets.Pending {
+		role = targets.Running
+	}
+	op, err := w.startInProgress(ctx, role)
+	if err != nil {
+		return err
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return err
+	}
+	s, err := w.settle(ctx, op)
+	if err != nil {
+		return err
+	}
+	if s.end != endedCancelled {
+		return inconclusive("one cancel is no better: %s", w.ineffective(op, s))
+	}
+	for _, again := range []bool{false, true} {
+		if again {
+			w.cancel(ctx, op)
+		}
+		err := w.staysAs(ctx, op, s.snapshot)
+		if err = gravest([]error{w.judgeHistory(op, "one cancel"), err}); err != nil {
+			return inconclusive("one cancel, or another after the end, is no better: %v", err)
+		}
+	}
+	return finding
+}
+
+// unreadable rules on an operation whose Get brings no answer after many
+// cancels: it is a finding where the Get of others is answered.
+func (w *world) unreadable(ctx context.Context, op *operation, ruling error) error {
+	if ctx.Err() != nil || isViolation(ruling) {
+		return ruling
+	}
+	get := func(op *operation) call { return w.call(ctx, targets.Get, getRequest(op.name), "is it answered?") }
+	first := get(op)
+	if first.err == nil {
+		return ruling
+	}
+	other, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		if c := get(other); c.err != nil {
+			return ruling
+		}
+		if c := get(op); c.err == nil {
+			return ruling
+		}
+	}
+	return w.fail(first, "Get is answered", "Get of the operation brings no answer after %s, while others are answered", w.describe())
+}
+
+// staysAs watches that a done operation keeps its result, over two connections.
+func (w *world) staysAs(ctx context.Context, op *operation, end snapshot) error {
+	looks := 0
+	_, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		if looks++; looks%2 == 0 {
+			var err error
+			if l, err = w.getOn(ctx, op, 1); err != nil {
+				return false, err
+			}
+		}
+		switch {
+		case !l.found || l.garbled:
+			return false, inconclusive("Get answered %s", l.Status())
+		case !l.done || !sameResult(end, l.snapshot):
+			return false, w.failAt(l.snapshot, "still "+end.state(), "the operation does not keep its result after %s", w.describe())
+		}
+		return false, nil
+	})
+	return err
+}
+
+// judgeHistory judges all that was seen of one operation, by however many
+// clients: each look obeys the resource's rules, a done operation stays done,
+// and there is one result (semantics, history oracle 1 to 3).
+func (w *world) judgeHistory(op *operation, how string) error {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	var end *snapshot
+	for i, s := range op.snapshots {
+		switch {
+		case !s.done && (s.hasError || s.hasResponse):
+			return w.failAt(s, "neither error nor response while done is false", "the operation has a result before it is done, after %s", how)
+		case s.done && s.hasError && s.hasResponse:
+			return w.failAt(s, "one of error and response", "the operation has both results, after %s", how)
+		case s.done && end == nil:
+			end = &op.snapshots[i]
+		case s.done && !sameResult(*end, s):
+			return w.failAt(s, "one result: "+end.result(), "the operation has shown two results, after %s", how)
+		}
+	}
+	return w.judgeOrder(op, how)
+}
+
+// judgeOrder judges that done was never taken back. Two looks are ordered only
+// if one was answered before the other was asked for.
+func (w *world) judgeOrder(op *operation, how string) error {
+	var first *snapshot // the done look that was answered first
+	for i, s := range op.snapshots {
+		if s.done && (first == nil || s.received.Before(first.received)) {
+			first = &op.snapshots[i]
+		}
+	}
+	for _, s := range op.snapshots {
+		if first != nil && !s.done && first.received.Before(s.sent) {
+			return w.failAt(s, "still "+first.state(), "the operation was done and is no longer, after %s", how)
+		}
+	}
+	return nil
+}

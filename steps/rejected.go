@@ -1,0 +1,131 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func rejectedSteps() []definition {
+	return []definition{
+		step(`the client sends a cancel (.+)`, whenSendsOdd),
+		step(`a refused cancel has changed nothing`, thenRefusedChangedNothing),
+	}
+}
+
+// oddCancel is a cancel of the operation that a server may refuse, for a
+// reason in words; ok is false where the suite knows no such cancel.
+func (w *world) oddCancel(reason string) (targets.RawRequest, bool) {
+	plain := targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.it.name)}
+	post := targets.RawRequest{Method: targets.Cancel, HTTPMethod: "POST", Target: "/" + targets.EscapeName(w.it.name) + ":cancel",
+		Header: map[string]string{"Content-Type": "application/json"}}
+	switch reason {
+	case "as any other":
+		return plain, true
+	case "without credentials":
+		plain.Principal = targets.Nobody
+		return plain, true
+	case "as a stranger":
+		plain.Principal = targets.Stranger
+		return plain, true
+	case "with a member that is not known":
+		post.Body = []byte(`{"no_such_field":1}`)
+	case "with a body that is no JSON":
+		post.Body = []byte(`{`)
+	case "with a body of another media type":
+		post.Body, post.Header = []byte("{}"), map[string]string{"Content-Type": "text/plain"}
+	case "with the name of another operation in its body":
+		post.Body = fmt.Appendf(nil, `{"name":%q}`, w.others[0].name)
+	default:
+		return plain, false
+	}
+	return post, true
+}
+
+// whenSendsOdd sends a cancel that may be refused. The catalogue lets both
+// happen; what counts is that a refused one does nothing.
+func whenSendsOdd(ctx context.Context, reason string) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	if reason == "of a name made from its own" {
+		return w.cancelNearby(ctx)
+	}
+	r, ok := w.oddCancel(reason)
+	if !ok {
+		return fmt.Errorf("no cancel is known that is sent %s", reason)
+	}
+	if err := w.mayCall(r.Principal); err != nil {
+		return err
+	}
+	w.it.attempt()
+	c := w.raw(ctx, r, "")
+	w.facts["call"] = c
+	w.facts["calls"] = []call{c}
+	return nil
+}
+
+// mayCall rules on a caller that the target file does not have.
+func (w *world) mayCall(p targets.Principal) error {
+	t := w.run.target
+	a := t.Principals[p]
+	switch {
+	case p == targets.Owner:
+		return nil
+	case !t.Authenticated:
+		return inapplicable("the target file sets no auth: the server is not protected")
+	case p == targets.Nobody && t.ClientCertOnly:
+		return untested("auth", "the callers are told by client certificates alone")
+	case p == targets.Nobody:
+		return nil
+	case a.Unavailable != "":
+		return inapplicable("principals.%s is unavailable: %s", p, a.Unavailable)
+	case !a.Configured:
+		return untested("principals."+string(p), "principals.%s is not configured", p)
+	}
+	return nil
+}
+
+// cancelNearby cancels names of no operation that a careless lookup takes for
+// the operation's: longer, shorter, and different by its last characters.
+func (w *world) cancelNearby(ctx context.Context) error {
+	var all []call
+	name := w.it.name
+	for _, n := range []string{name + "0", name[:len(name)-1], unlike(name, 2)} {
+		if w.run.owns(n) {
+			continue
+		}
+		c := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(n)}, "the name of no operation")
+		all = append(all, c)
+	}
+	w.facts["calls"] = all
+	return nil
+}
+
+// thenRefusedChangedNothing judges that after a refused cancel every operation
+// of the scenario is as it was.
+func thenRefusedChangedNothing(ctx context.Context) error {
+	w := of(ctx)
+	calls, _ := w.facts["calls"].([]call)
+	if calls == nil {
+		calls = []call{w.theCall()}
+	}
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	for _, c := range calls {
+		switch {
+		case c.err != nil:
+			return inconclusive("the cancel brought no answer: %v", c.err)
+		case c.Accepted():
+			return inapplicable("the cancel was accepted: %s", c.Status())
+		case !w.deniesEffect(c):
+			return inconclusive("the answer %s says nothing about an effect", c.Status())
+		}
+	}
+	how := "a cancel that was answered " + calls[len(calls)-1].Status()
+	ops := append([]*operation{w.it}, w.others...)
+	return together(len(ops), func(i int) error { return w.unaffected(ctx, ops[i], how) })
+}

@@ -1,0 +1,397 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func repeatSteps() []definition {
+	return []definition{
+		step(`the client cancels it (three|ten) times`, whenCancelsTimes),
+		step(`sixteen clients cancel it at once`, whenCancelsAtOnce),
+		step(`the client gives up a cancel early and sends it again`, whenGivesUp),
+		step(`the repeated cancels are accepted`, thenRepeatsAccepted),
+		step(`the answers to the cancels are legal`, thenRepeatsLegal),
+		step(`no answer is a server fault`, thenNoServerFault),
+		step(`it has one result`, thenOneResult),
+	}
+}
+
+// A repetition is the answer to a cancel that was not the only one of its
+// operation, with the look that followed a refusal.
+type repetition struct {
+	call
+	op   *operation
+	next look
+	// during: the operation was still in progress when the cancel had been
+	// answered. Otherwise an earlier cancel may have finished it before, and
+	// the answers to the cancel of a finished operation are legal too.
+	during bool
+}
+
+func (w *world) repetitions() []repetition {
+	r, _ := w.facts["repetitions"].([]repetition)
+	return r
+}
+
+// whenCancelsTimes cancels one operation several times without waiting for an
+// effect.
+func whenCancelsTimes(ctx context.Context, count string) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	op, c, err := w.cancelOnce(ctx, w.it)
+	w.it = op
+	w.facts["call"] = c
+	if err != nil {
+		return err
+	}
+	op.over = true
+	var out []repetition
+	for range map[string]int{"three": 3, "ten": 10}[count] - 1 {
+		r, err := w.repeat(ctx, op)
+		if err != nil {
+			return err
+		}
+		out = append(out, r)
+		if r.err != nil {
+			break
+		}
+	}
+	w.facts["repetitions"] = out
+	return nil
+}
+
+// repeat cancels an operation again.
+func (w *world) repeat(ctx context.Context, op *operation) (repetition, error) {
+	r := repetition{call: w.cancel(ctx, op), op: op}
+	switch {
+	case ctx.Err() != nil:
+		return r, stopped(ctx)
+	case r.err != nil, r.Accepted(), transient(r.Exchange):
+		return r, nil
+	}
+	return r, w.follow(ctx, &r)
+}
+
+// follow looks at the operation after a refused cancel.
+func (w *world) follow(ctx context.Context, r *repetition) error {
+	l, err := w.get(ctx, r.op)
+	if err != nil {
+		return err
+	}
+	r.next, r.during = l, l.found && !l.garbled && !l.done
+	return nil
+}
+
+// parallel is how many clients cancel one operation at once.
+const parallel = 16
+
+// whenCancelsAtOnce sends many cancels of one operation at a time.
+func whenCancelsAtOnce(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	bystander, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	out, err := w.burst(ctx, w.it, bystander)
+	w.facts["repetitions"] = out
+	if err != nil {
+		return err
+	}
+	for _, r := range out {
+		if r.Accepted() {
+			w.facts["call"] = r.call
+			w.it.over = true
+			return nil
+		}
+	}
+	for _, r := range out {
+		if r.err == nil && !transient(r.Exchange) && !serverFault(r.Exchange) {
+			return w.refused(r.call)
+		}
+	}
+	return nil
+}
+
+// burst cancels an operation by many clients at once, while another operation
+// is looked at: its answers tell a call that hangs from a target that is gone.
+func (w *world) burst(ctx context.Context, op, bystander *operation) ([]repetition, error) {
+	out := make([]repetition, parallel)
+	over, end := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for sleep(over, w.requestFor()/20) {
+			if _, err := w.get(over, bystander); err != nil {
+				return
+			}
+		}
+	}()
+	_ = together(parallel, func(i int) error {
+		out[i] = repetition{call: w.cancel(ctx, op), op: op}
+		return nil
+	})
+	end()
+	<-watched
+	if ctx.Err() != nil {
+		return out, stopped(ctx)
+	}
+	for i := range out {
+		r := &out[i]
+		if r.err == nil && !r.Accepted() && !transient(r.Exchange) && !serverFault(r.Exchange) {
+			if err := w.follow(ctx, r); err != nil {
+				return out, err
+			}
+			// Which of the cancels came first cannot be told.
+			r.during = false
+		}
+	}
+	return out, nil
+}
+
+// givenUp are the times after which cancels are given up, from before they
+// are sent to after they are answered.
+func givenUp() []time.Duration {
+	return []time.Duration{200 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond}
+}
+
+// whenGivesUp gives up the cancels of several operations early, and cancels
+// each again.
+func whenGivesUp(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	var out []repetition
+	for i, after := range givenUp() {
+		op := w.it
+		if i > 0 {
+			var err error
+			if op, err = w.startInProgress(ctx, w.it.role); err != nil {
+				return err
+			}
+		}
+		r, err := w.giveUp(ctx, op, after)
+		if err != nil {
+			return err
+		}
+		out = append(out, r)
+	}
+	w.facts["repetitions"] = out
+	for _, r := range out {
+		if r.Accepted() {
+			return nil
+		}
+	}
+	return nil
+}
+
+// giveUp sends a cancel, gives it up, and sends it again.
+func (w *world) giveUp(ctx context.Context, op *operation, after time.Duration) (repetition, error) {
+	short, cancel := context.WithTimeout(ctx, after)
+	w.cancel(short, op)
+	cancel()
+	return w.repeat(ctx, op)
+}
+
+const (
+	legalRepeat  = "success, FAILED_PRECONDITION or ABORTED"
+	legalOrEnded = legalRepeat + ", or, if the first cancel has finished the operation, what is legal then"
+)
+
+// neverLegal tells whether no cancel of an existing operation may be answered
+// so, whatever its state.
+func neverLegal(ex targets.Exchange) bool {
+	return serverFault(ex) || isCode(ex, codes.NotFound, codes.AlreadyExists, codes.Canceled)
+}
+
+// tolerated tells whether a repeated cancel may be refused so.
+func (r repetition) tolerated() bool {
+	if isCode(r.Exchange, codes.FailedPrecondition, codes.Aborted) {
+		return true
+	}
+	// HTTP 400 without a readable status may be either.
+	return r.Transport == targets.REST && r.HTTP == 400 && !namesCode(r.Doc)
+}
+
+// namesCode tells whether an error says by itself which code it has.
+func namesCode(doc any) bool {
+	m := object(doc)
+	if rawStatus(m) {
+		return true
+	}
+	name, _ := object(m["error"])["status"].(string)
+	_, known := targets.CodeByName(name)
+	return known
+}
+
+// elsewhere rules on a repetition that is another requirement's business.
+func (r repetition) elsewhere() error {
+	switch {
+	case isCode(r.Exchange, codes.Unimplemented), unimplemented(r.Exchange):
+		return inconclusive("a repeated cancel answered %s (see cancel.unimplemented.consistent)", r.Status())
+	case isCode(r.Exchange, codes.NotFound) && !r.next.found:
+		return inconclusive("Get answered %s after the accepted cancel (see cancel.state.not-deleted)", r.next.Status())
+	}
+	return nil
+}
+
+// legal judges the code of one repetition; nil where it is legal.
+func (w *world) legal(r repetition) error {
+	switch {
+	case r.err != nil:
+		return inconclusive("a repeated cancel brought no answer: %v", r.err)
+	case r.Accepted(), transient(r.Exchange):
+		return nil
+	case r.tolerated():
+		w.observe(w.plan.requirement.ID, "a repeated cancel is refused with "+targets.CodeName(r.Code))
+		return nil
+	}
+	if err := r.elsewhere(); err != nil {
+		return err
+	}
+	switch {
+	case neverLegal(r.Exchange):
+		return w.fail(r.call, legalOrEnded, "a repeated cancel has an answer that is not legal")
+	case r.during:
+		return w.fail(r.call, legalRepeat, "a repeated cancel of an operation that is still in progress has an answer that is not legal")
+	case isCode(r.Exchange, codes.InvalidArgument):
+		return nil
+	case isCode(r.Exchange, codes.PermissionDenied):
+		w.note("a repeated cancel is answered PERMISSION_DENIED")
+		return nil
+	}
+	return w.fail(r.call, legalOrEnded, "a repeated cancel has an answer that is not legal")
+}
+
+func thenRepeatsLegal(ctx context.Context) error {
+	w := of(ctx)
+	var errs []error
+	for _, r := range w.repetitions() {
+		errs = append(errs, w.legal(r))
+	}
+	return gravest(errs)
+}
+
+// thenRepeatsAccepted judges that a repetition is no error. Refusals that
+// services document (cannot be cancelled again) are tolerated.
+func thenRepeatsAccepted(ctx context.Context) error {
+	w := of(ctx)
+	var errs []error
+	for _, r := range w.repetitions() {
+		switch {
+		case r.err != nil:
+			return w.repeatSilence(ctx, r)
+		case r.Accepted(), transient(r.Exchange):
+		case r.tolerated():
+			w.note("a repeated cancel is refused with %s", targets.CodeName(r.Code))
+		case r.elsewhere() != nil:
+			errs = append(errs, r.elsewhere())
+		case neverLegal(r.Exchange):
+			errs = append(errs, inconclusive("a repeated cancel answered %s (see cancel.repeat.code-legal)", r.Status()))
+		case r.during:
+			errs = append(errs, w.fail(r.call, "success", "a repeated cancel is refused while the first is still in effect"))
+		}
+	}
+	return gravest(errs)
+}
+
+// repeatSilence judges a repeated cancel that brought no answer.
+func (w *world) repeatSilence(ctx context.Context, r repetition) error {
+	err := w.silent(ctx, r.call, func() (call, error) {
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return call{}, err
+		}
+		if op, _, err = w.cancelOnce(ctx, op); err != nil {
+			return call{}, err
+		}
+		op.over = true
+		return w.cancel(ctx, op), nil
+	}, func() (call, error) { return w.controlCancel(ctx) })
+	if err != nil {
+		return err
+	}
+	return w.fail(r.call, "an answer", "a repeated cancel brings no answer, again on fresh operations, while first cancels are answered")
+}
+
+// controlCancel is the plain cancel of a fresh operation.
+func (w *world) controlCancel(ctx context.Context) (call, error) {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return call{}, err
+	}
+	c := w.cancel(ctx, op)
+	op.over = c.Accepted()
+	return c, nil
+}
+
+// thenNoServerFault judges that cancels at once do not break the server. A
+// connection that the server drops is a fault as well.
+func thenNoServerFault(ctx context.Context) error {
+	w := of(ctx)
+	const want = "success, or a refusal that is no server fault"
+	for _, r := range w.repetitions() {
+		if r.err == nil && serverFault(r.Exchange) {
+			return w.fail(r.call, want, "one of %d cancels at once is answered with a server fault", parallel)
+		}
+	}
+	for _, r := range w.repetitions() {
+		if r.err != nil && r.err.Kind == targets.Reset {
+			if err := w.burstSilence(ctx, r, targets.Reset); err != nil {
+				return err
+			}
+			return w.fail(r.call, want, "the server drops the connection of one of %d cancels at once, again on fresh operations", parallel)
+		}
+		if r.err != nil {
+			return inconclusive("a cancel brought no answer: %v (see cancel.concurrent.single-outcome)", r.err)
+		}
+	}
+	return nil
+}
+
+// burstSilence decides whether cancels at once that bring no answer are a
+// finding.
+func (w *world) burstSilence(ctx context.Context, r repetition, kind targets.NoAnswerKind) error {
+	return w.silent(ctx, r.call, func() (call, error) {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return call{}, err
+		}
+		bystander, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return call{}, err
+		}
+		again, err := w.burst(ctx, op, bystander)
+		if err != nil {
+			return call{}, err
+		}
+		for _, a := range again {
+			if a.err != nil && a.err.Kind == kind {
+				return a.call, nil
+			}
+		}
+		return again[0].call, nil
+	}, func() (call, error) { return w.controlCancel(ctx) })
+}
+
+// describe tells in words what a scenario did to its operation.
+func (w *world) describe() string {
+	switch n := len(w.repetitions()); {
+	case w.plan.requirement.ID == "cancel.deadline.safe":
+		return "a cancel that was given up and sent again"
+	case n > 0:
+		return fmt.Sprintf("%d cancels", n)
+	}
+	return "the cancel"
+}
