@@ -20,7 +20,50 @@ func thenOneResult(ctx context.Context) error {
 			ops = append(ops, r.op)
 		}
 	}
-	return together(len(ops), func(i int) error { return w.oneResult(ctx, ops[i]) })
+	err := together(len(ops), func(i int) error { return w.oneResult(ctx, ops[i]) })
+	if w.plan.requirement.ID != "cancel.repeat.single-outcome" {
+		err = w.unlessRepeatsToo(ctx, err)
+	}
+	return err
+}
+
+// unlessRepeatsToo keeps a finding only where cancels that follow one upon the
+// other, each answered, do no such harm: cancel.repeat.* owns that. Other
+// errors stay.
+func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
+	role := targets.Running
+	if w.run.role(targets.Slow) == nil {
+		role = targets.Slow // leaves time for repeated cancels
+	}
+	op, err := w.startInProgress(ctx, role)
+	if err != nil {
+		return err
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return err
+	}
+	for range 3 {
+		r, err := w.repeat(ctx, op)
+		if err != nil {
+			return err
+		}
+		if err := w.legal(r); err != nil {
+			return inconclusive("cancels that follow one upon the other are no better: %v", err)
+		}
+	}
+	s, err := w.settle(ctx, op)
+	if err == nil && s.end == endedCancelled {
+		err = gravest([]error{w.judgeHistory(op, "repeated cancels"), w.staysAs(ctx, op, s.snapshot)})
+	} else if err == nil {
+		err = inconclusive("%s", w.ineffective(op, s))
+	}
+	if err != nil {
+		return inconclusive("cancels that follow one upon the other are no better: %v", err)
+	}
+	return finding
 }
 
 // codesOfMany judges the codes where they are no requirement of their own: of
@@ -36,7 +79,7 @@ func (w *world) codesOfMany(ctx context.Context) error {
 		case r.err == nil && serverFault(r.Exchange) && id == "cancel.concurrent.single-outcome":
 			// cancel.concurrent.no-server-error owns it.
 		case r.err == nil:
-			errs = append(errs, w.legal(r))
+			errs = append(errs, w.unlessRepeatsToo(ctx, w.legal(r)))
 		case id == "cancel.deadline.safe":
 			return w.retrySilence(ctx, r)
 		case r.err.Kind == targets.TimedOut:

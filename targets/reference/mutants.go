@@ -23,6 +23,8 @@ func Mutants() []Mutant {
 		errorMutants(),
 		wireMutants(),
 		wiresMutants(),
+		racesMutants(),
+		reachMutants(),
 		grpcMutants(),
 	)
 }

@@ -1,0 +1,180 @@
+package reference
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// reachMutants let a call reach operations that it should not, or reach its
+// own in spite of a refusal.
+func reachMutants() []Mutant {
+	return append(append(siblingMutants(), pendingMutants()...), rejectedMutants()...)
+}
+
+func siblingMutants() []Mutant {
+	const prefix = "cancel.isolation.prefix-names"
+	also := func(name, doc string, also func(cancelled, other string) bool) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{prefix}, Fault: Fault{Service: cancelsAlso(also)}}
+	}
+	return []Mutant{
+		{Name: "cancels-all", Doc: "Cancels every operation of the parent: the condition on the id is missing.",
+			Breaks: []string{"cancel.isolation.siblings"},
+			Fault:  Fault{Service: cancelsAlso(func(string, string) bool { return true })}},
+		{Name: "cancels-latest", Doc: "Cancels what was started last, whatever name is given.",
+			Breaks: []string{"cancel.isolation.siblings"},
+			Fault:  Fault{Service: func(next Service) Service { return &latest{Service: next} }}},
+		also("cancels-by-suffix", "Cancels every operation whose id ends in the id that was given.",
+			func(cancelled, other string) bool { return strings.HasSuffix(idOf(other), idOf(cancelled)) }),
+		also("cancels-by-pattern", "Takes the id for a pattern of LIKE, in which _ is any character.",
+			func(cancelled, other string) bool {
+				ok, err := path.Match(strings.ReplaceAll(idOf(cancelled), "_", "?"), idOf(other))
+				return ok && err == nil && strings.Contains(cancelled, "_")
+			}),
+		also("cancels-above", "Cancels the operation that the cancelled one is below as well.",
+			func(cancelled, other string) bool { return strings.HasPrefix(cancelled, other+"/") }),
+		also("cancels-shortened", "Keys operations by the first 40 characters of their ids.",
+			func(cancelled, other string) bool {
+				a, b := idOf(cancelled), idOf(other)
+				return len(a) > 40 && len(b) > 40 && a[:40] == b[:40]
+			}),
+		{Name: "waiting-cancels", Doc: "Takes a client that waits often for one that has given up, and cancels.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault: Fault{Service: func(next Service) Service {
+				waits := newNameSet()
+				return waiter{next, func(ctx context.Context, next Service, name string) {
+					if waits.add(name) > 8 {
+						_ = plainCancel(asOwner(ctx), next, name)
+					}
+				}}
+			}}},
+		{Name: "get-disconnect-cancels", Doc: "Binds the work to the Get that looks at it, which takes 3 ms.",
+			Breaks: []string{"cancel.isolation.rpc-abort"},
+			Fault: Fault{Service: func(next Service) Service {
+				return getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+					select {
+					case <-ctx.Done():
+						return plainCancel(asOwner(context.WithoutCancel(ctx)), next, op.GetName())
+					case <-time.After(3 * time.Millisecond):
+						return nil
+					}
+				}}
+			}}},
+	}
+}
+
+// A waiter is a Service that does something after each Wait.
+type waiter struct {
+	Service
+	after func(ctx context.Context, next Service, name string)
+}
+
+// Wait implements Service.
+func (w waiter) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := w.Service.Wait(ctx, r)
+	if err == nil && !op.GetDone() {
+		w.after(ctx, w.Service, r.GetName())
+	}
+	return op, err
+}
+
+// A latest is a Service that cancels the operation that was started last.
+type latest struct {
+	Service
+	mu   sync.Mutex
+	name string
+}
+
+// Start implements Service.
+func (l *latest) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := l.Service.Start(ctx, r)
+	if err == nil {
+		l.mu.Lock()
+		l.name = op.GetName()
+		l.mu.Unlock()
+	}
+	return op, err
+}
+
+// Cancel implements Service.
+func (l *latest) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	if peek(ctx, l.Service, r.GetName()) == nil {
+		return l.Service.Cancel(ctx, r)
+	}
+	l.mu.Lock()
+	name := l.name
+	l.mu.Unlock()
+	return plainCancel(ctx, l.Service, name)
+}
+
+func pendingMutants() []Mutant {
+	edited := func(name, doc string, edit func(op *longrunningpb.Operation) error) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.accept.pending"},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Pending && isCancelled(op) {
+					return edit(op)
+				}
+				return nil
+			})}}
+	}
+	return []Mutant{
+		edited("pending-never-ends", "Accepts the cancel of a queued operation, which stays in the queue.", func(op *longrunningpb.Operation) error {
+			op.Done, op.Result = false, nil
+			setState(op, pending)
+			return nil
+		}),
+		edited("pending-removed", "Takes a queued operation that is cancelled out of the queue, and knows it no longer.",
+			func(op *longrunningpb.Operation) error { return notFound(op.GetName()) }),
+		edited("pending-fails", "Ends a queued operation that is cancelled as failed.", func(op *longrunningpb.Operation) error {
+			end(op, codes.Aborted, "never started")
+			return nil
+		}),
+	}
+}
+
+func rejectedMutants() []Mutant {
+	const rejected = "cancel.rejected.no-effect"
+	onlyREST := map[targets.Transport][]string{targets.GRPC: nil}
+	return []Mutant{
+		{Name: "uncancellable-stops", Doc: "Says that an operation cannot be cancelled, and cancels it.",
+			Breaks: []string{rejected},
+			Fault: Fault{Service: func(next Service) Service {
+				known := newLedger(next)
+				stopped := seen(func(op *longrunningpb.Operation) {
+					if h, _ := known.of(op.GetName()); h.kind == Uncancellable && h.cancels > 0 {
+						op.Done = true
+						end(op, codes.Canceled, "the operation was cancelled")
+					}
+				})(known)
+				return stopped
+			}}},
+		{Name: "unknown-cancels-nearby", Doc: "Says that it does not know a name, and cancels the operation whose name it begins with.",
+			Breaks: []string{rejected},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				err := next.Cancel(ctx, r)
+				if name := r.GetName(); status.Code(err) == codes.NotFound && len(name) > 1 {
+					_ = plainCancel(asOwner(ctx), next, name[:len(name)-1])
+				}
+				return err
+			})}},
+		{Name: "text-refused-but-cancels", Doc: "Cancels before it finds that the body is of a media type that it does not take.",
+			Breaks: []string{rejected}, BreaksOn: onlyREST,
+			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+				d := record(next, r)
+				if len(bytes.TrimSpace(body)) > 0 && strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
+					d.status = http.StatusUnsupportedMediaType
+				}
+				d.send(w)
+			})}},
+	}
+}
