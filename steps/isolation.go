@@ -209,7 +209,7 @@ func (w *world) unlessWaitAlone(ctx context.Context, finding error) error {
 }
 
 // aborts is how many calls are aborted, each a little later after it was sent.
-const aborts = 8
+const aborts = 11
 
 // whenAborts gives up calls that only look, before they are answered. A Wait
 // is sure to be under way when it is given up; what is answered sooner than it

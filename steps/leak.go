@@ -13,18 +13,12 @@ const siblings = "cancel.isolation.siblings"
 
 // probeLeak finds out, before the first case, whether a cancel reaches other
 // operations: cases run side by side, and each would see the cancels of the
-// others. ops are fresh ones, of which the first was cancelled just now. What
-// is found is made sure of once more, after a while in which nothing is
-// cancelled and nothing ends. Transports take turns, or their cancels would be
-// each other's.
-func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation) {
-	r.leaking.Lock()
-	defer r.leaking.Unlock()
+// others. ops are fresh ones, of which the first was cancelled just now; spare
+// is older. What is found is made sure of once more, after a while in which
+// nothing is cancelled and nothing ends.
+func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation, spare *operation) {
 	s := r.support[w.plan.transport]
-	others := slices.Clone(ops[1:])
-	if s.spare != nil {
-		others = append(others, s.spare)
-	}
+	others := append(slices.Clone(ops[1:]), spare)
 	if w.touchedAny(ctx, ops[0], others) == nil {
 		return
 	}
@@ -45,9 +39,6 @@ func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation) {
 	}
 	if found := w.touchedAny(ctx, fresh[1], others); found != nil {
 		s.leak = found
-		if s.spare != nil && s.spare.lastDone() {
-			s.spare = nil
-		}
 	}
 }
 

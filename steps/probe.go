@@ -138,20 +138,30 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 	if r.target.Cancel == targets.CancelSupported || r.scarce(targets.Running) {
 		return
 	}
+	// Transports take turns: the cancels of one may reach the operations of the
+	// other.
+	r.probing.Lock()
+	defer r.probing.Unlock()
+	// The spare only looks on: it was started long before.
+	spare := s.spare
+	s.spare = nil
 	w := r.prelude(t)
 	ops := make([]*operation, probes)
 	for i := range ops {
 		op, err := w.startInProgress(ctx, targets.Running)
-		if err != nil {
-			break
+		if err != nil { // once more: the one started before may have been stopped meanwhile
+			if op, err = w.startInProgress(ctx, targets.Running); err != nil {
+				break
+			}
 		}
 		ops[i] = op
 	}
 	answers := make([]probeAnswer, probes)
 	answers[0] = w.probe(ctx, ops[0])
 	if answers[0].Accepted() {
-		r.probeLeak(ctx, w, ops)
+		r.probeLeak(ctx, w, ops, spare)
 	}
+	s.spare = spare
 	var wg sync.WaitGroup
 	for i := 1; i < probes; i++ {
 		wg.Go(func() { answers[i] = w.probe(ctx, ops[i]) })

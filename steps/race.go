@@ -24,7 +24,7 @@ const (
 	// target should not be burdened.
 	contests    = 16
 	wave        = 4
-	contestsFew = 6
+	contestsFew = 8
 	// racers is how many clients look at each, every one by a connection of
 	// its own.
 	racers = 2
@@ -40,6 +40,7 @@ type contest struct {
 	early  bool // the cancel was answered before done was seen
 	ended  bool // done was seen
 	seen   time.Time
+	itself bool // it ended by itself, with a response
 	err    error
 }
 
@@ -80,12 +81,14 @@ func (w *world) waves(ctx context.Context, n natural) error {
 	if !w.run.mayStartMany() {
 		count = contestsFew
 	}
-	for from := 0; from < count; from += wave {
-		some := make([]*contest, min(wave, count-from))
+	// Where too few were races, as many again are tried.
+	for from := 0; from < count || from < 2*count && early(all) < needed; from += wave {
+		some := make([]*contest, wave)
 		_ = together(len(some), func(i int) error {
 			// Neighbours in time are of different waves, so that a wave of a
 			// server that is late once spoils no stretch of time.
-			some[i] = w.contest(ctx, n, float64(i*(count/wave)+from/wave)/float64(count))
+			turn := from / wave % (count / wave)
+			some[i] = w.contest(ctx, n, float64(i*(count/wave)+turn)/float64(count))
 			return nil
 		})
 		all = append(all, some...)
@@ -94,7 +97,7 @@ func (w *world) waves(ctx context.Context, n natural) error {
 			return stopped(ctx)
 		}
 		n = n.learn(some)
-		if from == 0 && !slices.ContainsFunc(some, func(c *contest) bool { return c.ended }) {
+		if from == 0 && !slices.ContainsFunc(some, func(c *contest) bool { return c.ended || c.err != nil }) {
 			return inconclusive("no operation that was cancelled near its end has ended (see cancel.effect.best-effort)")
 		}
 	}
@@ -125,14 +128,21 @@ func (w *world) natural(ctx context.Context) (natural, []*operation, error) {
 }
 
 // learn corrects what is known of the natural end by the contests that ended
-// by themselves. A wave that came too late altogether has the next come earlier.
+// by themselves. A wave that came too late altogether has the next come earlier,
+// and one that came too early later.
 func (n natural) learn(some []*contest) natural {
-	late := 0
+	late, soon := 0, 0
 	for _, c := range some {
-		if c.ended && !c.early {
+		if c.ended && !c.early && c.itself {
 			late++
 			n.lasts = min(n.lasts, c.seen.Sub(c.op.begun))
 		}
+		if c.early && !c.itself {
+			soon++
+		}
+	}
+	if soon == len(some) {
+		n.lasts += n.stretch() / 4
 	}
 	if late == len(some) {
 		n.lasts -= n.stretch() / 2
@@ -146,23 +156,21 @@ func (n natural) stretch() time.Duration {
 }
 
 // followClosely polls an operation that ends by itself at intervals of a
-// fortieth of its age, and returns when it ended, to half an interval.
+// fortieth of its age, and returns when it was seen done.
 func (w *world) followClosely(ctx context.Context, op *operation) (time.Time, error) {
 	deadline := time.Now().Add(w.settleFor())
-	before := time.Now()
 	for {
 		l, err := w.mustFind(ctx, op)
 		switch {
 		case err != nil:
-			return before, err
+			return time.Time{}, err
 		case l.done:
-			return before.Add(l.received.Sub(before) / 2), nil
+			return l.received, nil
 		case time.Now().After(deadline):
-			return before, inconclusive("%s never ends: the operation was still in progress %v after its start", op.role, time.Since(op.begun).Round(10*time.Millisecond))
+			return time.Time{}, inconclusive("%s never ends: the operation was still in progress %v after its start", op.role, time.Since(op.begun).Round(10*time.Millisecond))
 		}
-		before = l.received
 		if !sleep(ctx, max(time.Since(op.begun)/40, time.Millisecond)) {
-			return before, stopped(ctx)
+			return time.Time{}, stopped(ctx)
 		}
 	}
 }
@@ -189,11 +197,11 @@ func (w *world) contest(ctx context.Context, n natural, at float64) *contest {
 		if !sleep(ctx, time.Until(looksFrom)) {
 			return stopped(ctx)
 		}
-		return w.watchEnd(ctx, c.op, i, when.Add(w.settleFor()))
+		return w.watchEnd(ctx, c.op, i, c.op.begun.Add(n.lasts+stretch), when.Add(w.settleFor()))
 	})
 	for _, s := range c.op.snapshots {
 		if s.done && (!c.ended || s.received.Before(c.seen)) {
-			c.ended, c.seen = true, s.received
+			c.ended, c.seen, c.itself = true, s.received, s.hasResponse
 		}
 	}
 	answered := c.cancel.Method != "" && c.cancel.err == nil
@@ -201,14 +209,16 @@ func (w *world) contest(ctx context.Context, n natural, at float64) *contest {
 	return c
 }
 
-// raceLooks is how many looks each client takes after it has seen the end.
-const raceLooks = 6
+// raceLooks is how many looks each client takes after it has seen the end, at
+// growing intervals: the first close, all together the observation window.
+const raceLooks = 10
 
 // watchEnd looks at an operation by one connection, closely until it is done,
-// and some times after.
-func (w *world) watchEnd(ctx context.Context, op *operation, connection int, deadline time.Time) error {
+// some times after, and at least until a time by which it would have ended by
+// itself.
+func (w *world) watchEnd(ctx context.Context, op *operation, connection int, least, deadline time.Time) error {
 	began := time.Now()
-	for after := 0; after < raceLooks; {
+	for after := 0; after < raceLooks || time.Now().Before(least); {
 		l, err := w.getOn(ctx, op, connection)
 		if err != nil {
 			return err
@@ -219,7 +229,7 @@ func (w *world) watchEnd(ctx context.Context, op *operation, connection int, dea
 			return inconclusive("Get of an operation that was cancelled answered %s", l.Status())
 		case l.done || after > 0:
 			after++
-			pause = w.observeFor() / raceLooks
+			pause = w.observeFor() * time.Duration(min(after, raceLooks)) / (raceLooks * (raceLooks + 1) / 2)
 		case l.received.After(deadline):
 			return nil
 		}
@@ -270,22 +280,30 @@ func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding er
 
 // enough rules on races that were no races.
 func (w *world) enough(all []*contest) error {
-	early, odd := 0, error(nil)
+	if early(all) >= needed {
+		return nil
+	}
+	var odd error
 	for _, c := range all {
-		if c.early {
-			early++
-		}
 		if odd == nil {
 			odd = c.err
 		}
 	}
-	if early >= needed {
-		return nil
-	}
 	if odd != nil {
 		return odd
 	}
-	return inconclusive("only %d of %d cancels were answered before the operation was seen done; %d are needed", early, len(all), needed)
+	return inconclusive("only %d of %d cancels were answered before the operation was seen done; %d are needed", early(all), len(all), needed)
+}
+
+// early counts the contests that were races.
+func early(all []*contest) int {
+	n := 0
+	for _, c := range all {
+		if c.early {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *world) judgeContest(c *contest, all []*contest) error {

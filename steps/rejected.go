@@ -9,7 +9,7 @@ import (
 
 func rejectedSteps() []definition {
 	return []definition{
-		step(`the client sends a cancel (.+)`, whenSendsOdd),
+		step(`the client sends a cancel (.+)`, whenSendsRefusable),
 		step(`a refused cancel has changed nothing`, thenRefusedChangedNothing),
 	}
 }
@@ -43,9 +43,9 @@ func (w *world) oddCancel(reason string) (targets.RawRequest, bool) {
 	return post, true
 }
 
-// whenSendsOdd sends a cancel that may be refused. The catalogue lets both
+// whenSendsRefusable sends a cancel that may be refused. The catalogue lets both
 // happen; what counts is that a refused one does nothing.
-func whenSendsOdd(ctx context.Context, reason string) error {
+func whenSendsRefusable(ctx context.Context, reason string) error {
 	w := of(ctx)
 	if err := w.needCancel(); err != nil {
 		return err

@@ -216,18 +216,7 @@ func (r repetition) tolerated() bool {
 		return true
 	}
 	// HTTP 400 without a readable status may be either.
-	return r.Transport == targets.REST && r.HTTP == 400 && !namesCode(r.Doc)
-}
-
-// namesCode tells whether an error says by itself which code it has.
-func namesCode(doc any) bool {
-	m := object(doc)
-	if rawStatus(m) {
-		return true
-	}
-	name, _ := object(m["error"])["status"].(string)
-	_, known := targets.CodeByName(name)
-	return known
+	return r.Transport == targets.REST && r.HTTP == 400 && !namesCode(r.Exchange)
 }
 
 // elsewhere rules on a repetition that is another requirement's business.

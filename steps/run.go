@@ -29,7 +29,7 @@ type run struct {
 	effects map[targets.Transport]*effects
 	offers  map[targets.Transport]*offers
 
-	leaking sync.Mutex   // held while a transport is probed for cancels that reach too far
+	probing sync.Mutex   // held while a transport is probed
 	started atomic.Int64 // operations
 	mu      sync.Mutex
 	owned   map[string]bool // the ledger: names that this run started

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"path"
@@ -58,14 +57,14 @@ func siblingMutants() []Mutant {
 					}
 				}}
 			}}},
-		{Name: "get-disconnect-cancels", Doc: "Binds the work to the Get that looks at it, which takes 3 ms.",
+		{Name: "get-disconnect-cancels", Doc: "Binds the work to the Get that looks at it, which takes 8 ms.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
 			Fault: Fault{Service: func(next Service) Service {
 				return getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
 					select {
 					case <-ctx.Done():
 						return plainCancel(asOwner(context.WithoutCancel(ctx)), next, op.GetName())
-					case <-time.After(3 * time.Millisecond):
+					case <-time.After(8 * time.Millisecond):
 						return nil
 					}
 				}}
@@ -169,12 +168,14 @@ func rejectedMutants() []Mutant {
 			})}},
 		{Name: "text-refused-but-cancels", Doc: "Cancels before it finds that the body is of a media type that it does not take.",
 			Breaks: []string{rejected}, BreaksOn: onlyREST,
-			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
-				d := record(next, r)
-				if len(bytes.TrimSpace(body)) > 0 && strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
-					d.status = http.StatusUnsupportedMediaType
+			Fault: Fault{REST: requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				if r.ContentLength == 0 || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
+					next.ServeHTTP(w, r)
+					return
 				}
-				d.send(w)
+				r.Header.Set("Content-Type", "application/json")
+				record(next, r)
+				http.Error(w, "unsupported media type", http.StatusUnsupportedMediaType)
 			})}},
 	}
 }

@@ -123,7 +123,7 @@ func repeatMutants() []Mutant {
 			refuse(codes.Canceled, "OPERATION_CANCELLED", "the operation is cancelled"), legal),
 		{Name: "repeat-resumes", Doc: "Toggles: a second cancel takes the first back.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
-			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 300 * time.Millisecond }, Service: func(next Service) Service {
+			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: func(next Service) Service {
 				taken := newNameSet()
 				shown := seen(func(op *longrunningpb.Operation) {
 					if n := taken.has(op.GetName()); n > 0 && n%2 == 0 {
@@ -132,7 +132,7 @@ func repeatMutants() []Mutant {
 					}
 				})(next)
 				return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
-					if !peek(ctx, next, name).GetDone() {
+					if op := peek(ctx, next, name); op != nil && !op.GetDone() {
 						taken.add(name)
 						_ = plainCancel(ctx, next, name)
 						return nil
@@ -251,58 +251,76 @@ func late(h history, part float64) bool {
 	return h.kind == Succeeding && !h.accepted.IsZero() && h.accepted.Sub(h.begun) > time.Duration(float64(h.lasts)*(1-part))
 }
 
+// raceNatural is how long operations last that mutants of races let end by
+// themselves: enough that a busy machine does not miss what they do.
+const raceNatural = 500 * time.Millisecond
+
+func lastsLonger(o *Options) { o.Natural = raceNatural }
+
+// rememberingRaces is the hook of a ledger of a server whose operations last
+// raceNatural.
+func rememberingRaces(edit func(h history, op *longrunningpb.Operation)) func(Service) Service {
+	return func(next Service) Service {
+		l := newLedger(next)
+		l.natural = raceNatural
+		l.edit = func(h history, op *longrunningpb.Operation) error {
+			edit(h, op)
+			return nil
+		}
+		return l
+	}
+}
+
 func raceMutants() []Mutant {
 	const one, immutable = "cancel.race.one-terminal-result", "operation.terminal.result-immutable"
 	edited := func(name, doc string, edit func(h history, op *longrunningpb.Operation), breaks ...string) Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: append([]string{one}, breaks...),
-			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {
 				if isCancelled(op) && late(h, 0.3) {
 					edit(h, op)
 				}
-				return nil
 			})}}
 	}
 	return []Mutant{
-		edited("race-result-first", "Writes the error of an operation that was cancelled near its end 25 ms before done.",
+		edited("race-result-first", "Writes the error of an operation that was cancelled near its end 75 ms before done.",
 			func(h history, op *longrunningpb.Operation) {
-				if time.Since(h.accepted) < 30*time.Millisecond {
+				if time.Since(h.accepted) < 80*time.Millisecond {
 					op.Done = false
 					setState(op, cancelling)
 				}
 			}, "operation.result.none-before-done"),
-		edited("race-done-first", "Writes done of an operation that was cancelled near its end 25 ms before its error.",
+		edited("race-done-first", "Writes done of an operation that was cancelled near its end 75 ms before its error.",
 			func(h history, op *longrunningpb.Operation) {
-				if time.Since(h.accepted) < 30*time.Millisecond {
+				if time.Since(h.accepted) < 80*time.Millisecond {
 					op.Result = nil
 					setState(op, "STOPPING")
 				}
 			}, "operation.result.present", immutable),
 		edited("race-late-worker", "Lets the worker of an operation that was cancelled near its end write its response over the result.",
 			func(h history, op *longrunningpb.Operation) {
-				if time.Since(h.begun) > h.lasts+30*time.Millisecond {
+				if time.Since(h.begun) > h.lasts+10*time.Millisecond {
 					op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
 					setState(op, succeeded)
 				}
 			}, immutable),
 		edited("race-comes-back", "Takes an operation that was cancelled near its end for running again, for a moment.",
 			func(h history, op *longrunningpb.Operation) {
-				if since := time.Since(h.accepted); since > 20*time.Millisecond && since < 45*time.Millisecond {
+				if since := time.Since(h.accepted); since > 30*time.Millisecond && since < 90*time.Millisecond {
 					op.Done, op.Result = false, nil
 					setState(op, running)
 				}
 			}, "operation.terminal.done-monotonic"),
 		{Name: "race-never-ends", Doc: "Loses an operation whose cancel meets its end: neither side finishes it.",
 			Breaks: []string{one},
-			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
-				if isCancelled(op) && late(h, 0.05) {
+			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {
+				if isCancelled(op) && late(h, 0.08) {
 					op.Done, op.Result = false, nil
 					setState(op, cancelling)
 				}
-				return nil
 			})}},
 		{Name: "race-overwrites", Doc: "Reads the state, takes its time, and writes CANCELLED over what has come meanwhile.",
 			Breaks: []string{one, immutable},
-			Fault: Fault{Service: func(next Service) Service {
+			Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
 				overwritten := newNameSet()
 				shown := seen(func(op *longrunningpb.Operation) {
 					if op.GetResponse() != nil && overwritten.has(op.GetName()) > 0 {
@@ -311,7 +329,7 @@ func raceMutants() []Mutant {
 				})(next)
 				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					before := peek(ctx, next, r.GetName())
-					time.Sleep(25 * time.Millisecond)
+					time.Sleep(60 * time.Millisecond)
 					err := next.Cancel(ctx, r)
 					if err != nil && before != nil && !before.GetDone() {
 						overwritten.add(r.GetName())
@@ -322,8 +340,9 @@ func raceMutants() []Mutant {
 			}}},
 		{Name: "race-refuses-and-cancels", Doc: "Cancels an operation near its end, and answers that it is over.",
 			Breaks: []string{one},
-			Fault: Fault{Service: func(next Service) Service {
+			Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
 				known := newLedger(next)
+				known.natural = raceNatural
 				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					err := next.Cancel(ctx, r)
 					if h, _ := known.of(r.GetName()); err == nil && late(h, 0.3) {

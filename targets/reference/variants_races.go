@@ -1,0 +1,96 @@
+package reference
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// racesVariants are unusual, and legal, when cancels are repeated, come at
+// once, or come near the end.
+func racesVariants() []Variant {
+	during := func(name, doc string, err error) Variant {
+		return Variant{Name: name, Doc: doc, Fault: Fault{Options: longEnough,
+			Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+				if during {
+					return err
+				}
+				return plainCancel(ctx, next, name)
+			})}}
+	}
+	return []Variant{
+		during("repeats-aborted", "Answers ABORTED to the cancel of what is being cancelled.",
+			refuse(codes.Aborted, "CONFLICT", "the operation is being cancelled")),
+		{Name: "losers-aborted", Doc: "Answers ABORTED to all but the first of cancels that come at once.",
+			Fault: Fault{Service: eachCancel(func(ctx context.Context, next Service, name string, many int, _ bool) error {
+				if many > 1 {
+					return refuse(codes.Aborted, "CONFLICT", "another request was sooner")
+				}
+				return plainCancel(ctx, next, name)
+			})}},
+		{Name: "losers-busy", Doc: "Answers UNAVAILABLE when many cancels come at once.",
+			Fault: Fault{Service: crowded(func(context.Context, Service, string) error {
+				return refuse(codes.Unavailable, "BUSY", "try again later")
+			})}},
+		{Name: "cancel-takes-time", Doc: "Takes 60 ms for every cancel.",
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				select {
+				case <-ctx.Done(): // not cancelled: the client has gone
+					return ctx.Err()
+				case <-time.After(60 * time.Millisecond):
+					return next.Cancel(ctx, r)
+				}
+			})}},
+		{Name: "late-cancel-completes", Doc: "Accepts a cancel near the end of an operation, which ends with its response nevertheless.",
+			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					h, ok := known.of(r.GetName())
+					op := peek(ctx, known.Service, r.GetName())
+					if ok && h.kind == Succeeding && time.Since(h.begun) > h.lasts/2 && op != nil && !op.GetDone() {
+						return nil
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
+		{Name: "one-case-of-ids", Doc: "Takes no ids with capitals, or of more than one segment.",
+			Fault: Fault{Service: func(next Service) Service { return lowerIDs{next} }}},
+		{Name: "often-busy", Doc: "Answers UNAVAILABLE to every ninth Get.",
+			Fault: Fault{Service: func(next Service) Service {
+				var gets atomic.Int64
+				return getter{next, func(context.Context, *longrunningpb.Operation) error {
+					if gets.Add(1)%9 == 0 {
+						return refuse(codes.Unavailable, "BUSY", "try again later")
+					}
+					return nil
+				}}
+			}}},
+		{Name: "queue-moves", Doc: "Starts a queued operation, and ends it, while a cancel of it is on its way.",
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Pending && isCancelled(op) {
+					op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
+					setState(op, succeeded)
+				}
+				return nil
+			})}},
+	}
+}
+
+// lowerIDs is a Service that takes chosen ids of lower-case letters, digits
+// and dashes only.
+type lowerIDs struct{ Service }
+
+// Start implements Service.
+func (p lowerIDs) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	for _, c := range r.ID {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return nil, invalid("ID_MALFORMED", "id %q has characters other than lower-case letters, digits and dashes", r.ID)
+		}
+	}
+	return p.Service.Start(ctx, r)
+}
