@@ -6,7 +6,7 @@ Feature: A refused cancel
 
     Scenario Outline: A cancel that is sent <how> and refused
       Given a running operation
-      When the client sends a cancel <how>
+      When the client tries to cancel it <how>
       Then a refused cancel has changed nothing
 
       Examples:
@@ -14,7 +14,7 @@ Feature: A refused cancel
         | as any other                |
         | without credentials         |
         | as a stranger               |
-        | of a name made from its own |
+        | by a name made from its own |
 
     Scenario: The cancel of an operation that cannot be cancelled
       Given an uncancellable operation
@@ -25,7 +25,7 @@ Feature: A refused cancel
     Scenario Outline: A cancel that is sent over REST <how> and refused
       Given a running operation
       And another running operation
-      When the client sends a cancel <how>
+      When the client tries to cancel it <how>
       Then a refused cancel has changed nothing
 
       Examples:

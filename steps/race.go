@@ -82,7 +82,7 @@ func (w *world) waves(ctx context.Context, n natural) error {
 		count = contestsFew
 	}
 	// Where too few were races, as many again are tried.
-	for from := 0; from < count || from < 2*count && early(all) < needed; from += wave {
+	for from := 0; from < count || from < 2*count && met(all) < count/4; from += wave {
 		some := make([]*contest, wave)
 		_ = together(len(some), func(i int) error {
 			// Neighbours in time are of different waves, so that a wave of a
@@ -133,18 +133,22 @@ func (w *world) natural(ctx context.Context) (natural, []*operation, error) {
 func (n natural) learn(some []*contest) natural {
 	late, soon := 0, 0
 	for _, c := range some {
-		if c.ended && !c.early && c.itself {
+		switch {
+		case c.itself:
 			late++
-			n.lasts = min(n.lasts, c.seen.Sub(c.op.begun))
-		}
-		if c.early && !c.itself {
+			end := c.seen
+			if c.cancel.err == nil && !c.cancel.Accepted() && c.cancel.End().Before(end) {
+				end = c.cancel.End() // refused: it had ended by then
+			}
+			n.lasts = min(n.lasts, end.Sub(c.op.begun))
+		case c.early:
 			soon++
 		}
 	}
-	if soon == len(some) {
+	switch len(some) {
+	case soon:
 		n.lasts += n.stretch() / 4
-	}
-	if late == len(some) {
+	case late:
 		n.lasts -= n.stretch() / 2
 	}
 	return n
@@ -295,7 +299,18 @@ func (w *world) enough(all []*contest) error {
 	return inconclusive("only %d of %d cancels were answered before the operation was seen done; %d are needed", early(all), len(all), needed)
 }
 
-// early counts the contests that were races.
+// met counts the contests in which the cancel came before the end.
+func met(all []*contest) int {
+	n := 0
+	for _, c := range all {
+		if c.early && c.cancel.Accepted() && !c.itself {
+			n++
+		}
+	}
+	return n
+}
+
+// early counts the contests whose cancel was answered before done was seen.
 func early(all []*contest) int {
 	n := 0
 	for _, c := range all {

@@ -9,7 +9,7 @@ import (
 
 func rejectedSteps() []definition {
 	return []definition{
-		step(`the client sends a cancel (.+)`, whenSendsRefusable),
+		step(`the client tries to cancel it (.+)`, whenSendsRefusable),
 		step(`a refused cancel has changed nothing`, thenRefusedChangedNothing),
 	}
 }
@@ -50,7 +50,7 @@ func whenSendsRefusable(ctx context.Context, reason string) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
-	if reason == "of a name made from its own" {
+	if reason == "by a name made from its own" {
 		return w.cancelNearby(ctx)
 	}
 	r, ok := w.oddCancel(reason)
