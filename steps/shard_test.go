@@ -1,0 +1,89 @@
+package steps
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets/reference"
+)
+
+// timeless is what a report says without times, the names of operations, and
+// the calls and messages in which both stand, as JSON.
+func timeless(t *testing.T, r *reports.Report) string {
+	t.Helper()
+	out := *r
+	out.Started, out.ElapsedMS, out.Target.REST, out.Target.GRPC = "", 0, "", ""
+	out.Requirements, out.Cases = slices.Clone(r.Requirements), slices.Clone(r.Cases)
+	for i := range out.Requirements {
+		if q := &out.Requirements[i]; q.Verdict == reports.Failed {
+			q.Reason, q.Reasons = "", nil
+		}
+	}
+	for i := range out.Cases {
+		c := &out.Cases[i]
+		c.ElapsedMS, c.Exchanges, c.Breaches = 0, nil, nil
+		c.Held = nil // an invariant of a state that a case may just miss
+		c.Steps = slices.Clone(c.Steps)
+		if c.Verdict == reports.Failed {
+			c.Reason = ""
+			for j := range c.Steps {
+				c.Steps[j].Message = ""
+			}
+		}
+	}
+	data, err := json.MarshalIndent(out, "", " ")
+	require.NoError(t, err)
+	return regexp.MustCompile(`[0-9.]+(m|µ)?s\b`).ReplaceAllString(string(data), "TIME")
+}
+
+// TestShardsMakeTheWholeReport runs the suite whole and in parts, each on a
+// server of its own, and demands one report of both.
+func TestShardsMakeTheWholeReport(t *testing.T) {
+	catalogue, err := features.Requirements()
+	require.NoError(t, err)
+	for _, name := range []string{"", "cancel-drops-metadata"} {
+		t.Run("mutant "+name, func(t *testing.T) {
+			run := func(o Options) *reports.Report {
+				s, err := reference.New(reference.Options{})
+				if name != "" {
+					m, ok := reference.Lookup(name)
+					require.True(t, ok)
+					s, err = reference.NewMutant(reference.Options{}, m)
+				}
+				require.NoError(t, err)
+				return judge(t, describe(t, s), o)
+			}
+			const shards = 3
+			var parts []*reports.Report
+			judged := map[string]int{}
+			for i := range shards {
+				part := run(Options{Shard: i + 1, Shards: shards})
+				parts = append(parts, part)
+				for _, c := range part.Cases {
+					if c.Reason != reports.DeselectedByShard {
+						judged[c.ID]++
+					}
+				}
+			}
+			merged, err := reports.Merge(catalogue, parts...)
+			require.NoError(t, err)
+			whole := run(Options{})
+			want, got := strings.Split(timeless(t, whole), "\n"), strings.Split(timeless(t, merged), "\n")
+			require.Len(t, got, len(want))
+			for i := range want {
+				require.Equal(t, want[i], got[i], "line %d", i+1)
+			}
+			assert.Len(t, judged, len(whole.Cases))
+			assert.Equal(t, 1, slices.Max(slices.Collect(maps.Values(judged))), "no case is in two shards")
+		})
+	}
+}
