@@ -509,16 +509,3 @@ func (w *world) judgeUnaffected(op *operation, l look, how string) error {
 	}
 	return nil
 }
-
-// verdictOf is the verdict that an error of a step stands for.
-func verdictOf(err error) reports.Verdict {
-	switch e := err.(type) {
-	case nil:
-		return reports.Passed
-	case *violation:
-		return reports.Failed
-	case *ruling:
-		return e.verdict
-	}
-	return reports.Inconclusive
-}

@@ -204,6 +204,9 @@ func unlike(name string, try int) string {
 		if id[0] == '9' {
 			b[last] = '8'
 		}
+		if try > 0 { // few digits: every such number may be taken
+			return name[:last] + strings.Repeat("9", 7+try) + string(b[last:])
+		}
 	}
 	return string(b)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestUnlikeKeepsTheFormOfAName(t *testing.T) {
-	for _, name := range []string{"operations/a1", "projects/p/operations/3DNU363IM57LNU4SDTMB6I33", "operations/17", "operations/913",
+	for _, name := range []string{"operations/a1", "projects/p/operations/3DNU363IM57LNU4SDTMB6I33",
 		"operations/google.showcase.v1beta1.Echo/Wait/CgsI+pCS2AYQrb+HKhoSChBobjh2OXI5amVreDl5MXdi==", "projects/p/operations/0b0e6d3e-7b0c-4d52-9c3e-0f4b1a3c9a1f"} {
 		seen := map[string]bool{name: true}
 		for try := range unknownTries {
@@ -34,4 +34,10 @@ func form(name string) string {
 		}
 	}
 	return string(b)
+}
+
+func TestUnlikeMakesHighNumbers(t *testing.T) {
+	assert.Equal(t, "operations/94", unlike("operations/17", 0))
+	assert.Greater(t, len(unlike("operations/17", 1)), 9)
+	assert.NotEqual(t, unlike("operations/17", 1), unlike("operations/17", 2))
 }

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,9 @@ import (
 // honest is a target on a reference server of its own, which ends with the test.
 func honest(t testing.TB, o reference.Options) *targets.Target {
 	t.Helper()
+	if o.Natural == 0 {
+		o.Natural = 500 * time.Millisecond // a busy machine must see it in progress
+	}
 	s, err := reference.New(o)
 	require.NoError(t, err)
 	return describe(t, s)

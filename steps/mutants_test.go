@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -69,7 +70,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range reference.Mutants() {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := reference.NewMutant(reference.Options{}, m)
+			s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
 			require.NoError(t, err)
 			r := judge(t, describe(t, s), Options{})
 			for _, id := range m.Breaks {
@@ -98,7 +99,7 @@ func TestVariants(t *testing.T) {
 	for _, v := range reference.Variants() {
 		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := reference.NewVariant(reference.Options{}, v)
+			s, err := reference.NewVariant(reference.Options{Natural: 400 * time.Millisecond}, v)
 			require.NoError(t, err)
 			r := judge(t, describe(t, s), Options{})
 			for _, tr := range targets.Transports() {

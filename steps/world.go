@@ -211,6 +211,9 @@ func (w *world) aside(requirement string, exchange int, pointer, expected, actua
 
 // hold records that an invariant was seen and kept.
 func (w *world) hold(requirement string) {
+	if !w.run.catalogue[requirement].On(string(w.plan.transport)) {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held[requirement] = true

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 The older reflection is served for older clients, and tested for them.
+
 package reference
 
 import (
