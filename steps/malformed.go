@@ -195,6 +195,13 @@ func thenNoCrash(ctx context.Context) error {
 		}
 	case what == noUTF8 && isCode(c.Exchange, codes.Internal), !serverFault(c.Exchange):
 		return nil
+	case what == noUTF8: // a library that refuses it answers as to any request that it cannot decode
+		control := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: []byte{0xff, 0xff}},
+			"control: a request that cannot be decoded")
+		if control.err == nil && control.Code == c.Code {
+			w.note("a name that is no UTF-8 is answered %s, as what cannot be decoded", c.Status())
+			return nil
+		}
 	}
 	if err := w.unlessCommon(ctx, c); err != nil {
 		return err

@@ -83,10 +83,10 @@ func givenBoth(ctx context.Context) error {
 	return nil
 }
 
-// rounds is how often both transports are asked the same: a server that
-// answers the same call differently from time to time does not differ by
+// rounds is how often both transports are asked the same, turn about: a server
+// that answers the same call differently from time to time does not differ by
 // transport.
-const rounds = 2
+const rounds = 4
 
 // whenOverBoth asks both transports the same, turn about.
 func whenOverBoth(ctx context.Context, what, whom string) error {
@@ -118,7 +118,9 @@ func whenOverBoth(ctx context.Context, what, whom string) error {
 	}
 	var answers [rounds][2]call
 	for i := range rounds {
-		for j, c := range []targets.Client{w.client, ep.Client} {
+		for k := range 2 {
+			j := (i + k) % 2 // who is asked first changes
+			c := [...]targets.Client{w.client, ep.Client}[j]
 			if answers[i][j], err = w.repeatTransient(ctx, ask(c)); err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ import (
 
 // Variants returns servers that are unusual but legal.
 func Variants() []Variant {
-	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants())
+	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants(), wiresVariants())
 }
 
 func optionVariants() []Variant {
