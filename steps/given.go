@@ -113,15 +113,20 @@ func (w *world) cancelled(ctx context.Context) (*operation, error) {
 	return op, err
 }
 
-// givenAboutTo starts an operation that will end by itself, and sees it in progress.
+// givenAboutTo starts an operation that will end by itself. Whoever only follows
+// it need not have seen it in progress: on a busy machine it may be done by now.
 func givenAboutTo(ctx context.Context, how string) error {
 	w := of(ctx)
 	role := targets.Succeeding
 	if how == "fail" {
 		role = targets.Failing
 	}
-	op, err := w.startInProgress(ctx, role)
+	op, err := w.start(ctx, role, "")
+	if err != nil {
+		return err
+	}
 	w.it = op
+	_, err = w.mustFind(ctx, op)
 	return err
 }
 
