@@ -31,6 +31,12 @@ func Conclude(r *Report, catalogue []features.Requirement, c Criteria) {
 		c.Today = started
 	}
 	r.Schema, r.Level, r.Criteria = Schema, c.Level, c
+	for i := range r.Cases {
+		for k := range r.Cases[i].Breaches {
+			b := &r.Cases[i].Breaches[k]
+			b.Fingerprint = b.fingerprint()
+		}
+	}
 	l := enter(r)
 	r.Requirements = make([]Requirement, 0, len(catalogue))
 	r.Summary = map[string]Totals{Must: {}, Should: {}, May: {}, Info: {}}
@@ -44,6 +50,7 @@ func Conclude(r *Report, catalogue []features.Requirement, c Criteria) {
 		r.Summary[level] = t
 		r.Requirements = append(r.Requirements, got)
 	}
+	r.explain()
 	r.weighBaseline()
 	r.Advice = advice(r, counted)
 	r.Outcome, r.Reason = outcome(r, counted)

@@ -42,6 +42,9 @@ type pageRequirement struct {
 	Transports map[targets.Transport]Verdict `json:"transports"`
 	Sources    []string                      `json:"sources"`
 	Cases      []int                         `json:"cases"` // indexes
+	Cause      string                        `json:"cause,omitempty"`
+	Again      string                        `json:"again,omitempty"` // how often it passed
+	Repeat     []string                      `json:"repeat,omitempty"`
 }
 
 type pageCase struct {
@@ -57,6 +60,7 @@ type pageCase struct {
 	Steps       [][4]int          `json:"steps"` // keyword, text, status, message
 	Calls       [][14]any         `json:"calls"`
 	Left        bool              `json:"left,omitempty"` // the calls are left out
+	Repeat      string            `json:"repeat,omitempty"`
 }
 
 // A stringTable numbers strings.
@@ -109,7 +113,8 @@ func pageData(r *Report) (string, error) {
 
 func pageRequirementOf(r *Report, q Requirement, entry features.Requirement) pageRequirement {
 	out := pageRequirement{ID: q.ID, Group: q.Group, Level: q.Level, Statement: q.Statement, Verdict: q.Verdict, Reason: excerpt(q.Reason, pageBody),
-		Reasons: map[targets.Transport]string{}, Observed: q.Observed, Known: q.Known, Transports: q.Transports, Sources: []string{}, Cases: []int{}, Notes: []string{}}
+		Reasons: map[targets.Transport]string{}, Observed: q.Observed, Known: q.Known, Transports: q.Transports, Sources: []string{}, Cases: []int{}, Notes: []string{},
+		Cause: q.LikelyCause, Again: q.judgedAgain(), Repeat: q.Repeat}
 	for t, reason := range q.Reasons {
 		out.Reasons[t] = excerpt(reason, pageBody)
 	}
@@ -143,6 +148,7 @@ func pageCaseOf(c *Case, table *stringTable, full bool) pageCase {
 		out.Left = len(c.Exchanges) > 0
 		return out
 	}
+	out.Repeat = excerpt(strings.Join(c.Repeat, "\n"), pageBodyAccused)
 	for _, s := range spans(c) {
 		limit := pageBody
 		if shows[s.first] {

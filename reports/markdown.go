@@ -16,6 +16,7 @@ const (
 	markdownFailures = 45_000 // of it for failures in full
 	markdownBody     = 1024   // of one body
 	markdownReason   = 300    // of one reason
+	markdownHand     = 4096   // of what repeats a case by hand
 )
 
 // A markdownReport is a Markdown report in the making.
@@ -132,6 +133,15 @@ func (m *markdownReport) failure(q *Requirement) string {
 	for _, s := range m.entries[q.ID].Sources {
 		fmt.Fprintf(&b, "- Source: %s, %s\n", prose(s.Document), code(s.Section))
 	}
+	if q.LikelyCause != "" {
+		fmt.Fprintf(&b, "- Likely cause: %s\n", prose(q.LikelyCause))
+	}
+	if again := q.judgedAgain(); again != "" {
+		fmt.Fprintf(&b, "- Judged again: %s\n", again)
+	}
+	for _, command := range q.Repeat {
+		fmt.Fprintf(&b, "- Repeat: %s\n", code(excerpt(command, markdownReason)))
+	}
 	for _, t := range targets.Transports() {
 		if q.Transports[t] != Failed {
 			continue
@@ -176,6 +186,9 @@ func markdownEvidence(b *strings.Builder, id string, c *Case) {
 	lines = append(lines, "")
 	lines = append(lines, all[max(0, len(all)-calls):]...)
 	fmt.Fprintf(b, "\n%s\n", fence("text", strings.Join(lines, "\n")))
+	if byHand := strings.Join(c.Repeat, "\n"); byHand != "" && len(byHand) <= markdownHand {
+		fmt.Fprintf(b, "\nBy hand:\n\n%s\n", fence("bash", byHand))
+	}
 }
 
 func (m *markdownReport) open() {

@@ -94,6 +94,10 @@ type Target struct {
 	Profile        string            `json:"profile"`
 	REST           string            `json:"rest,omitempty"`
 	GRPC           string            `json:"grpc,omitempty"`
+	// File is the target file as it was named, Set what was changed of it by
+	// assignments, secrets removed; both empty where the target has no file.
+	File string   `json:"file,omitempty"`
+	Set  []string `json:"set,omitempty"`
 }
 
 // Totals counts requirements by verdict.
@@ -122,6 +126,18 @@ type Requirement struct {
 	// of the transport that decides.
 	Reasons map[targets.Transport]string `json:"reasons,omitempty"`
 	Cases   []string                     `json:"cases"`
+	// LikelyCause says in words which known fault the failures fit (Diagnose).
+	LikelyCause string `json:"likely_cause,omitempty"`
+	// Repeat holds the commands that judge it again, where it failed.
+	Repeat []string `json:"repeat,omitempty"`
+	// Runs tells how often each transport was judged, where cases were repeated.
+	Runs map[targets.Transport]Ratio `json:"runs,omitempty"`
+}
+
+// A Ratio tells how often something passed of how often it was judged.
+type Ratio struct {
+	Passed int `json:"passed"`
+	Judged int `json:"judged"`
 }
 
 // A Case is one scenario on one transport: it judges one requirement, and the
@@ -144,13 +160,16 @@ type Case struct {
 	// Breaches tells, by id, how each requirement that this case accuses was broken.
 	Breaches []Breach `json:"breaches,omitempty"`
 	// Notes and Observed belong to requirements, by id.
-	Notes     map[string][]string `json:"notes,omitempty"`
-	Observed  map[string]string   `json:"observed,omitempty"`
-	Needs     string              `json:"needs,omitempty"` // untested: the key of the target file that would let it be judged (operations.slow)
-	SuiteBug  bool                `json:"suite_error,omitempty"`
-	ElapsedMS float64             `json:"elapsed_ms"`
-	Steps     []Step              `json:"steps"`
-	Exchanges []targets.Exchange  `json:"exchanges"`
+	Notes    map[string][]string `json:"notes,omitempty"`
+	Observed map[string]string   `json:"observed,omitempty"`
+	Needs    string              `json:"needs,omitempty"` // untested: the key of the target file that would let it be judged (operations.slow)
+	SuiteBug bool                `json:"suite_error,omitempty"`
+	// Repeat holds the lines of a shell script that makes the calls of a case
+	// that failed again, by hand.
+	Repeat    []string           `json:"repeat,omitempty"`
+	ElapsedMS float64            `json:"elapsed_ms"`
+	Steps     []Step             `json:"steps"`
+	Exchanges []targets.Exchange `json:"exchanges"`
 }
 
 // Why a case is deselected. The last differs from the others: what other cases
@@ -170,6 +189,8 @@ type Breach struct {
 	Actual      string `json:"actual,omitempty"`
 	Pointer     string `json:"pointer,omitempty"` // JSON pointer into the answer's body
 	Exchange    int    `json:"exchange"`          // index into the case's exchanges of the call that shows it; -1: none does alone
+	// Fingerprint is the same in every run for the same kind of failure.
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // A Step is one line of a scenario.

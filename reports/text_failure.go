@@ -12,6 +12,7 @@ import (
 const (
 	casesShown = 2    // in full, by transport
 	bodyShown  = 2048 // bytes
+	handShown  = 40   // lines that repeat a case by hand
 )
 
 // failures shows each requirement that failed, with its evidence.
@@ -33,6 +34,15 @@ func (t *textReport) failure(q *Requirement) {
 	for _, s := range t.entries[q.ID].Sources {
 		t.printf("  source: %s, %s\n", s.Document, s.Section)
 	}
+	if q.LikelyCause != "" {
+		t.printf("  likely cause: %s\n", line(q.LikelyCause))
+	}
+	if again := q.judgedAgain(); again != "" {
+		t.printf("  judged again: %s\n", again)
+	}
+	for _, command := range q.Repeat {
+		t.printf("  repeat: %s\n", line(command))
+	}
 	for _, transport := range targets.Transports() {
 		if q.Transports[transport] != Failed {
 			continue
@@ -41,6 +51,9 @@ func (t *textReport) failure(q *Requirement) {
 		for i, c := range accusing {
 			if i < casesShown {
 				t.evidence(q.ID, c)
+			}
+			if i == 0 {
+				t.byHand(c)
 			}
 		}
 		if more := len(accusing) - casesShown; more > 0 {
@@ -84,6 +97,22 @@ func (t *textReport) evidence(id string, c *Case) {
 		for _, l := range timeline(c) {
 			t.printf("      %s\n", l)
 		}
+	}
+}
+
+// byHand shows how the calls of a case are made by hand.
+func (t *textReport) byHand(c *Case) {
+	if len(c.Repeat) == 0 {
+		return
+	}
+	t.printf("    By hand:\n")
+	lines := strings.Split(strings.Join(c.Repeat, "\n"), "\n")
+	for i, l := range lines {
+		if i == handShown {
+			t.printf("      # and %s in the other formats\n", count(len(lines)-handShown, "more line"))
+			break
+		}
+		t.printf("      %s\n", line(l))
 	}
 }
 

@@ -17,6 +17,7 @@ type Exchange struct {
 	Elapsed   time.Duration
 	At        time.Duration // from the start of the case to Start; set by the recorder of the case
 	Note      string        // why the call was made, where its line does not tell
+	Principal Principal     // with whose credentials
 
 	Request  Message
 	Response Message // zero where none arrived
@@ -111,6 +112,7 @@ type exchangeJSON struct {
 	Method    Method    `json:"method"`
 	Transport Transport `json:"transport,omitempty"`
 	Note      string    `json:"note,omitempty"`
+	Principal Principal `json:"principal,omitempty"`
 	Request   Message   `json:"request"`
 	Response  *Message  `json:"response,omitempty"`
 	Problem   string    `json:"problem,omitempty"`
@@ -123,7 +125,7 @@ func milliseconds(d time.Duration) float64 {
 // MarshalJSON writes the exchange as reports show it.
 func (e Exchange) MarshalJSON() ([]byte, error) {
 	x := exchangeJSON{AtMS: milliseconds(e.At), ElapsedMS: milliseconds(e.Elapsed), Method: e.Method,
-		Transport: e.Transport, Note: e.Note, Request: e.Request, Problem: e.Problem}
+		Transport: e.Transport, Note: e.Note, Principal: e.Principal, Request: e.Request, Problem: e.Problem}
 	if x.Request.Headers == nil {
 		x.Request.Headers = map[string]string{}
 	}
@@ -144,7 +146,7 @@ func (e *Exchange) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*e = Exchange{At: time.Duration(x.AtMS * float64(time.Millisecond)), Elapsed: time.Duration(x.ElapsedMS * float64(time.Millisecond)),
-		Method: x.Method, Transport: x.Transport, Note: x.Note, Request: x.Request, Problem: x.Problem}
+		Method: x.Method, Transport: x.Transport, Note: x.Note, Principal: x.Principal, Request: x.Request, Problem: x.Problem}
 	if x.Response != nil {
 		e.Response = *x.Response
 	}

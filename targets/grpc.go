@@ -151,7 +151,7 @@ func takes(m Method, request proto.Message) (ok bool) {
 
 // do sends a call and reads its answer.
 func (g *grpcClient) do(ctx context.Context, call grpcCall) (Exchange, error) {
-	x := Exchange{Transport: GRPC, Method: call.Method, Start: time.Now()}
+	x := Exchange{Transport: GRPC, Method: call.Method, Principal: call.Principal, Start: time.Now()}
 	address := g.address()
 	credentials, err := g.ready(ctx, call.Principal)
 	callCtx, cancel := context.WithTimeout(ctx, call.limit)
@@ -212,7 +212,7 @@ func grpcTimeout(d time.Duration) string {
 // request is the call as reports show it, names of metadata in lower case as
 // HTTP/2 sends them.
 func (g *grpcClient) request(call grpcCall, host string, header map[string]string) Message {
-	shown := map[string]string{":authority": host}
+	shown := map[string]string{":authority": host, ":scheme": g.scheme}
 	for name, value := range header {
 		if strings.EqualFold(name, "Host") {
 			name = ":authority"

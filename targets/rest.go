@@ -125,7 +125,7 @@ func (r *restClient) Raw(ctx context.Context, raw RawRequest) (Exchange, error) 
 
 // do sends a call and reads its answer.
 func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
-	x := Exchange{Transport: REST, Method: call.method, Start: time.Now()}
+	x := Exchange{Transport: REST, Method: call.method, Principal: call.principal, Start: time.Now()}
 	base := r.address()
 	target := call.target
 	if !call.absolute {

@@ -125,6 +125,8 @@
     }
   }
 
+  const scrolled = (label, ...children) => el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": label}, ...children);
+
   function finding(b) {
     const box = el("div", {class: "finding"}, el("p", {}, b.message)), list = el("dl", {});
     for (const [k, v] of [["expected", b.expected], ["actual", b.actual], ["at", b.pointer], ["in call", b.exchange >= 0 ? b.exchange + 1 : ""]])
@@ -148,11 +150,15 @@
     const others = c.breaches.filter(b => b.requirement !== id).map(b => b.requirement);
     if (others.length) inside.append(el("p", {}, "This case also accuses: " + [...new Set(others)].join(", ")));
     showCalls(inside, c);
+    if (c.repeat) inside.append(unfold([el("span", {}, "Repeat by hand, with curl and grpcurl")], {}, d => d.append(scrolled("Shell script", el("pre", {}, c.repeat)))));
   }
 
   function showRequirement(inside, q) {
     if (q.reason) inside.append(el("p", {}, el("strong", {}, "Reason: "), q.reason));
     for (const [t, why] of Object.entries(q.reasons || {})) if (why !== q.reason) inside.append(el("p", {}, el("strong", {}, names[t] + ": "), why));
+    if (q.cause) inside.append(el("p", {}, el("strong", {}, "Likely cause: "), ...prose(q.cause)));
+    if (q.again) inside.append(el("p", {}, el("strong", {}, "Judged again: "), q.again));
+    if (q.repeat) inside.append(el("p", {}, el("strong", {}, "Repeat it with")), scrolled("Commands", el("pre", {}, q.repeat.join("\n"))));
     if (q.observed) inside.append(el("p", {}, el("strong", {}, "Seen: "), q.observed));
     if (q.notes.length) inside.append(el("p", {}, el("strong", {}, "Worth knowing")), el("ul", {}, ...q.notes.map(n => el("li", {}, n))));
     if (q.sources.length) inside.append(el("p", {}, el("strong", {}, "Sources")), el("ul", {}, ...q.sources.map(s => el("li", {}, ...prose(s)))));
