@@ -29,6 +29,7 @@ const (
 type script struct {
 	shellText
 	rest     string // scheme of the REST side
+	host     string // and its host, where a call does not tell one
 	base     string // path of its base URL
 	calls    []numbered
 	findings map[int]string // by index of the call that shows them
@@ -50,7 +51,7 @@ type numbered struct {
 func repeatLines(r *Report, c *Case) []string {
 	s := &script{rest: "http", findings: map[int]string{}, asked: map[string]bool{}}
 	if u, err := url.Parse(r.Target.REST); err == nil && u.Scheme != "" {
-		s.rest, s.base = u.Scheme, strings.TrimRight(u.EscapedPath(), "/")+"/"
+		s.rest, s.host, s.base = u.Scheme, u.Host, strings.TrimRight(u.EscapedPath(), "/")+"/"
 	}
 	for i, e := range c.Exchanges {
 		if e.Request.Body == bodyWithheld || e.Response.Body == bodyWithheld {
@@ -241,7 +242,7 @@ func (s *script) captured(c numbered, command string) string {
 	if i := strings.LastIndexByte(value, '/'); i >= 0 && len(value)-i-1 >= shortestName {
 		s.know(value[i+1:], variable+"##*/") // what is left of it behind the last slash
 	}
-	command = strings.Replace(command, "curl -sS -i", "curl -sS", 1)
+	command = strings.Replace(command, curlShowing, "curl -sS", 1)
 	pick := fmt.Sprintf(`jq -r %s`, shellQuote(path))
 	// Without jq where the member's first occurrence is the one that is meant.
 	first := regexp.MustCompile(`"` + regexp.QuoteMeta(key) + `"\s*:\s*"([^"]*)"`).FindStringSubmatch(c.Response.Body)
@@ -304,10 +305,13 @@ func (s *script) command(e targets.Exchange) string {
 	return s.curl(e)
 }
 
+// curlShowing shows the whole answer, and ends it with a line feed.
+const curlShowing = `curl -sS -i -w '\n'`
+
 // curl is a REST call.
 func (s *script) curl(e targets.Exchange) string {
 	verb, target, _ := strings.Cut(e.Request.Line, " ")
-	words := []string{"curl", "-sS", "-i"}
+	words := []string{curlShowing}
 	switch verb {
 	case "GET":
 	case "HEAD":
@@ -329,7 +333,11 @@ func (s *script) curl(e targets.Exchange) string {
 		}
 		words = append(words, "--data-binary", s.word(e.Request.Body))
 	}
-	return strings.Join(append(words, s.word(s.rest+"://"+e.Request.Headers["Host"]+target)), " ")
+	host := e.Request.Headers["Host"]
+	if host == "" {
+		host = s.host
+	}
+	return strings.Join(append(words, s.word(s.rest+"://"+host+target)), " ")
 }
 
 // grpcurl is a gRPC call. A message that has no JSON form is sent as bytes, by

@@ -18,6 +18,7 @@ func (r *Report) WithoutBodies() *Report {
 			e.Body, e.Doc, e.GRPC = nil, nil, nil
 			c.Exchanges[k] = e
 		}
+		c.Repeat = nil
 		c.Breaches = make([]Breach, len(r.Cases[i].Breaches))
 		for k, b := range r.Cases[i].Breaches {
 			b.Actual = withheld(b.Actual)

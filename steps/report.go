@@ -16,7 +16,7 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 	r := s.run
 	out := &reports.Report{
 		Schema: reports.Schema, Suite: reports.Suite{Version: r.options.Version, Catalogue: digest},
-		Target:    reports.Target{Name: r.target.Name, Implementation: r.target.Implementation, Profile: r.target.Profile},
+		Target:    reports.Target{Name: r.target.Name, Implementation: r.target.Implementation, Profile: r.target.Profile, File: r.target.File, Set: r.target.Set},
 		Started:   r.began.UTC().Format(time.RFC3339Nano),
 		ElapsedMS: float64(time.Since(r.began).Microseconds()) / 1000,
 		Level:     r.options.Level, Leftover: r.left,

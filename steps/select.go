@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lro-tools/conform/features"
@@ -97,6 +98,11 @@ func choose(cases []*planned, catalogue []features.Requirement, target *targets.
 			}
 		}
 	}
+	for _, id := range o.Cases {
+		if !slices.ContainsFunc(cases, func(c *planned) bool { return c.id == id }) {
+			return &PatternError{Flag: "case", Pattern: id}
+		}
+	}
 	for _, x := range target.Exclude {
 		if err := checkPattern("exclude", x.Requirement, cases, catalogue); err != nil {
 			return err
@@ -112,7 +118,7 @@ func deselection(c *planned, target *targets.Target, o Options) string {
 	if o.Transport != "" && o.Transport != "all" && string(c.transport) != o.Transport {
 		return reports.DeselectedByTransport
 	}
-	if o.only != nil && !o.only[c.id] {
+	if o.only != nil && !o.only[c.id] || o.Cases != nil && !slices.Contains(o.Cases, c.id) {
 		return reports.DeselectedByPattern
 	}
 	if len(o.Run) > 0 && !anyMatches(o.Run, c) || anyMatches(o.Skip, c) {

@@ -37,6 +37,11 @@ type Options struct {
 	Yes         bool          // more than 50 operations may be started on a target that is not loopback
 	Version     string        // of the suite, for the report
 	Baseline    []reports.KnownFailure
+	Cases       []string // ids of the cases to run, beside Run and Skip; nil: all
+	// OnStart, if set, is told of each case that begins, and OnExchange of each
+	// call of a case, by any goroutine; id is the case's.
+	OnStart    func(id string)
+	OnExchange func(id string, e targets.Exchange)
 	// OnCase, if set, is told of each case that has ended, one at a time.
 	OnCase func(done, planned int, c reports.Case)
 	// Signal, if set, tells after the run which signal cancelled its context (0: none).
@@ -297,6 +302,10 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 		}
 	}
 	w := newWorld(s.run, c)
+	w.id = c.id + s.suffix
+	if f := s.run.options.OnStart; f != nil {
+		f(w.id)
+	}
 	ctx, cancel := context.WithTimeout(s.ctxs[c.transport], s.run.caseLimit())
 	ctx = context.WithValue(context.WithValue(ctx, worldKey{}, w), cancelKey{}, cancel)
 	if ctx.Err() != nil {

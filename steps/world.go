@@ -15,6 +15,7 @@ import (
 
 // A world is one case: its operations, its calls, and what was seen beside.
 type world struct {
+	id     string // of the case, with what tells its repetitions apart
 	run    *run
 	plan   *planned
 	ep     *targets.Endpoint
@@ -77,6 +78,9 @@ func (w *world) record(ex targets.Exchange, note string) int {
 		ex.Note = note
 	}
 	w.exchanges = append(w.exchanges, ex)
+	if f := w.run.options.OnExchange; f != nil {
+		f(w.id, ex)
+	}
 	return len(w.exchanges) - 1
 }
 

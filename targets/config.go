@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -37,8 +39,30 @@ func Load(path string, o LoadOptions) (*Target, error) {
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	return Parse(path, data, o)
+	t, err := Parse(path, data, o)
+	if err != nil {
+		return nil, err
+	}
+	t.File = path
+	for _, s := range o.Set {
+		t.Set = append(t.Set, shownAssignment(s))
+	}
+	return t, nil
 }
+
+// shownAssignment is an assignment path=value as reports show it: without the
+// value where that may prove who calls.
+func shownAssignment(s string) string {
+	path, value, _ := strings.Cut(s, "=")
+	if secretKey.MatchString(path) {
+		value = Redacted
+	}
+	return path + "=" + NewRedactor().String(value)
+}
+
+// secretKey are the keys of a target file that hold credentials: auth,
+// principals, headers and metadata.
+var secretKey = regexp.MustCompile(`^(auth|principals)\b|\.(headers|metadata)\b`)
 
 func unreadable(path string, err error) error {
 	return &ConfigError{File: path, Message: fmt.Sprintf("cannot be read: %v", rootCause(err))}

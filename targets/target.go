@@ -210,7 +210,11 @@ const (
 
 // A Target is a server to judge, ready to be called.
 type Target struct {
-	Name           string
+	Name string
+	// File is the target file as it was named, Set the assignments that
+	// changed it, secrets removed; both empty for a target made in Go.
+	File           string
+	Set            []string
 	Implementation map[string]string
 	Profile        string
 	Endpoints      map[Transport]*Endpoint

@@ -91,6 +91,9 @@ histograms exactly.`,
 			if err != nil {
 				return err
 			}
+			if err := diagnose(r); err != nil {
+				return problem("%w", err)
+			}
 			out, err := openSinks(specs, a.out, a.color(a.out, false))
 			if err != nil {
 				return err

@@ -52,7 +52,7 @@ func createEvidence(path string, j *judgement) (*evidence, error) {
 	t := j.target
 	e.file, e.run = f, &reports.Report{
 		Schema: reports.Schema, Suite: reports.Suite{Version: version(), Catalogue: digest}, Level: j.options.Level,
-		Target:  reports.Target{Name: t.Name, Implementation: t.Implementation, Profile: t.Profile},
+		Target:  reports.Target{Name: t.Name, Implementation: t.Implementation, Profile: t.Profile, File: t.File, Set: t.Set},
 		Started: time.Now().UTC().Format(time.RFC3339Nano),
 		Criteria: reports.Criteria{Guaranteed: t.Guaranteed, RunningConfigured: t.Roles[targets.Running].Configured,
 			Baseline: j.options.Baseline},

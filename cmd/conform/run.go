@@ -128,6 +128,9 @@ func (j *judgement) conclude(r *reports.Report) error {
 	if err := j.evidence.close(r); err != nil {
 		j.progress.say("conform: --evidence %s: %v", j.flags.evidence, err)
 	}
+	if err := diagnose(r); err != nil {
+		return problem("%w", err)
+	}
 	shown := r
 	if j.flags.share {
 		shown = r.WithoutBodies()
@@ -155,9 +158,9 @@ func readBaseline(path string) ([]reports.KnownFailure, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := reports.ReadBaseline(data, catalogue)
+	known, err := reports.ReadBaseline(path, data, catalogue)
 	if err != nil {
-		return nil, fmt.Errorf("--baseline %s: %w", path, err)
+		return nil, fmt.Errorf("--baseline: %w", err)
 	}
 	return known, nil
 }
