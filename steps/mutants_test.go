@@ -68,6 +68,9 @@ func catalogueByID(t testing.TB) map[string]features.Requirement {
 func TestMutants(t *testing.T) {
 	catalogue := catalogueByID(t)
 	for _, m := range reference.Mutants() {
+		if testing.Short() && !sampled(m.Name, m.Breaks) {
+			continue
+		}
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
@@ -97,6 +100,9 @@ func TestMutants(t *testing.T) {
 // TestVariants demands that servers which are unusual but legal are not accused.
 func TestVariants(t *testing.T) {
 	for _, v := range reference.Variants() {
+		if testing.Short() && !sampled(v.Name, nil) {
+			continue
+		}
 		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
 			s, err := reference.NewVariant(reference.Options{Natural: 400 * time.Millisecond}, v)
@@ -108,6 +114,17 @@ func TestVariants(t *testing.T) {
 			noSuiteError(t, r)
 		})
 	}
+}
+
+// sampled chooses, for short runs such as those with the race detector, the
+// faults that need concurrency and one in eight of the others.
+func sampled(name string, breaks []string) bool {
+	for _, id := range breaks {
+		if strings.HasPrefix(id, "cancel.concurrent.") || strings.HasPrefix(id, "cancel.race.") {
+			return true
+		}
+	}
+	return shardOf(name, 8) == 1
 }
 
 func list(found map[string]string) string {
