@@ -253,7 +253,7 @@ func late(h history, part float64) bool {
 
 // raceNatural is how long operations last that mutants of races let end by
 // themselves: enough that a busy machine does not miss what they do.
-const raceNatural = 500 * time.Millisecond
+const raceNatural = time.Second
 
 func lastsLonger(o *Options) { o.Natural = raceNatural }
 
@@ -282,16 +282,16 @@ func raceMutants() []Mutant {
 			})}}
 	}
 	return []Mutant{
-		edited("race-result-first", "Writes the error of an operation that was cancelled near its end 75 ms before done.",
+		edited("race-result-first", "Writes the error of an operation that was cancelled near its end 150 ms before done.",
 			func(h history, op *longrunningpb.Operation) {
-				if time.Since(h.accepted) < 80*time.Millisecond {
+				if time.Since(h.accepted) < 150*time.Millisecond {
 					op.Done = false
 					setState(op, cancelling)
 				}
 			}, "operation.result.none-before-done"),
-		edited("race-done-first", "Writes done of an operation that was cancelled near its end 75 ms before its error.",
+		edited("race-done-first", "Writes done of an operation that was cancelled near its end 150 ms before its error.",
 			func(h history, op *longrunningpb.Operation) {
-				if time.Since(h.accepted) < 80*time.Millisecond {
+				if time.Since(h.accepted) < 150*time.Millisecond {
 					op.Result = nil
 					setState(op, "STOPPING")
 				}
@@ -305,7 +305,7 @@ func raceMutants() []Mutant {
 			}, immutable),
 		edited("race-comes-back", "Takes an operation that was cancelled near its end for running again, for a moment.",
 			func(h history, op *longrunningpb.Operation) {
-				if since := time.Since(h.accepted); since > 30*time.Millisecond && since < 90*time.Millisecond {
+				if since := time.Since(h.accepted); since > 30*time.Millisecond && since < 300*time.Millisecond {
 					op.Done, op.Result = false, nil
 					setState(op, running)
 				}
@@ -329,7 +329,7 @@ func raceMutants() []Mutant {
 				})(next)
 				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					before := peek(ctx, next, r.GetName())
-					time.Sleep(60 * time.Millisecond)
+					time.Sleep(120 * time.Millisecond)
 					err := next.Cancel(ctx, r)
 					if err != nil && before != nil && !before.GetDone() {
 						overwritten.add(r.GetName())
