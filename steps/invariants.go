@@ -303,8 +303,8 @@ func (w *world) decodeAny(v any) (any, bool) {
 func (w *world) checkMetadataState(s snapshot) {
 	const id = "cancel.state.metadata-state"
 	state := w.metadataState(s)
-	if state == "" || s.hasError && !s.codeRead {
-		return
+	if state == "" || s.hasError && (!s.codeRead || s.code < 0 || s.code > 16) {
+		return // a code that is none has requirements of its own
 	}
 	wrong := ""
 	switch state {

@@ -81,6 +81,9 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 			return err
 		}
 		if l.found {
+			if err := w.unlessPlainToo(ctx, c); err != nil {
+				return err
+			}
 			return w.fail(c, legalFinishedCodes, "the cancel of a finished operation is answered NOT_FOUND while Get finds it")
 		}
 	case isCode(c.Exchange, codes.PermissionDenied):

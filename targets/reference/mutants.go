@@ -23,6 +23,7 @@ func Mutants() []Mutant {
 		errorMutants(),
 		wireMutants(),
 		wiresMutants(),
+		answersMutants(),
 		racesMutants(),
 		reachMutants(),
 		grpcMutants(),
