@@ -44,12 +44,16 @@ func NewTarget(name string, opts ...Option) (*Target, error) {
 }
 
 // WithREST reaches the target over REST; url is the base URL with the version.
-func WithREST(url string) Option {
+// Where there are others, of replicas of one service, calls go to each in turn.
+func WithREST(url string, others ...string) Option {
 	return func(d *draft) error {
 		if d.rest != nil {
 			return errors.New("rest is given twice")
 		}
-		d.rest = &Connection{Addresses: []string{strings.TrimRight(url, "/")}}
+		d.rest = &Connection{}
+		for _, u := range append([]string{url}, others...) {
+			d.rest.Addresses = append(d.rest.Addresses, strings.TrimRight(u, "/"))
+		}
 		return nil
 	}
 }
@@ -79,13 +83,13 @@ func WithHandler(h http.Handler, basePath string) Option {
 }
 
 // WithGRPC reaches the target over gRPC at host:port, in plaintext unless
-// WithTLS is given.
-func WithGRPC(address string) Option {
+// WithTLS is given. Where there are others, of replicas, calls go to each in turn.
+func WithGRPC(address string, others ...string) Option {
 	return func(d *draft) error {
 		if d.grpc != nil {
 			return errors.New("grpc is given twice")
 		}
-		d.grpc = &Connection{Addresses: []string{address}, TLS: d.tls}
+		d.grpc = &Connection{Addresses: append([]string{address}, others...), TLS: d.tls}
 		return nil
 	}
 }

@@ -203,16 +203,27 @@ func (h history) gone(methods ...targets.Method) (found, lost []event) {
 	return found, lost
 }
 
+// cancelBefore finds a cancel that was accepted before a call was sent.
+func (h history) cancelBefore(l event) *event {
+	for _, c := range h.events {
+		if c.method == targets.Cancel && c.answer == accepted && c.before(l) {
+			return &c
+		}
+	}
+	return nil
+}
+
 // continuous: after an accepted cancel, Get always finds the operation.
 func continuous(h history) *finding {
 	found, lost := h.gone(targets.Get, targets.Wait)
 	for i, l := range lost {
-		if h.taken > l.start {
+		c := h.cancelBefore(l)
+		if c == nil {
 			continue
 		}
 		for _, e := range h.events {
 			if e.looks() && l.before(e) {
-				return breach("get.after-cancel.continuous", []event{found[i], l, e}, "it was there, then NOT_FOUND, and then there again")
+				return breach("get.after-cancel.continuous", []event{found[i], *c, l, e}, "it was there, then NOT_FOUND, and then there again")
 			}
 		}
 	}
@@ -231,10 +242,11 @@ func notDeleted(h history) *finding {
 	}
 	for i, l := range lost {
 		back := slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && l.before(e) })
-		if h.taken > l.start || back || ended != never && l.start > ended+h.observe {
+		c := h.cancelBefore(l)
+		if c == nil || back || ended != never && l.start > ended+h.observe {
 			continue
 		}
-		return breach("cancel.state.not-deleted", []event{found[i], l}, "after an accepted cancel it is NOT_FOUND")
+		return breach("cancel.state.not-deleted", []event{found[i], *c, l}, "after an accepted cancel it is NOT_FOUND")
 	}
 	return nil
 }

@@ -67,3 +67,17 @@ func TestHonestServersBreakNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestVariantsBreakNothing lets a short storm loose on every server that is
+// unusual but legal.
+func TestVariantsBreakNothing(t *testing.T) {
+	for _, v := range reference.Variants() {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
+			s, err := reference.NewVariant(reference.Options{}, v)
+			r, err := storm.Run(context.Background(), served(t, s, err), storm.Options{Seed: 1, Clients: 4, Duration: 300 * time.Millisecond, Level: reports.LevelShould})
+			require.NoError(t, err)
+			assert.Empty(t, r.Violations, shown(t, r))
+		})
+	}
+}

@@ -27,40 +27,65 @@ const (
 // Target serves both transports on loopback and describes them to the suite,
 // with every role. Closing the target closes the server.
 func (s *Server) Target() (*targets.Target, error) {
+	at, err := s.listen()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	t, err := s.describeAt(at)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	closeClients := t.Close
+	t.Close = func() error {
+		return errors.Join(closeClients(), s.Close())
+	}
+	return t, nil
+}
+
+// addresses are where servers listen: REST and gRPC, host and port.
+type addresses struct{ rest, grpc []string }
+
+// listen serves both transports on free ports of loopback.
+func (s *Server) listen() (addresses, error) {
 	served := make(chan error, 2)
-	var addresses [2]string
+	var at [2]string
 	for i, serve := range []func(net.Listener) error{s.ServeREST, s.ServeGRPC} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, errors.Join(err, s.Close())
+			return addresses{}, err
 		}
-		addresses[i] = l.Addr().String()
+		at[i] = l.Addr().String()
 		go func() { served <- serve(l) }()
 	}
-	t, err := targets.NewTarget("reference server", s.targetOptions(addresses[0], addresses[1])...)
+	return addresses{at[:1], at[1:]}, nil
+}
+
+// describeAt describes what listens there to the suite.
+func (s *Server) describeAt(at addresses) (*targets.Target, error) {
+	t, err := targets.NewTarget("reference server", s.targetOptions(at)...)
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	t.Implementation = map[string]string{"organization": "lro-tools", "project": "conform reference server"}
 	t.Confirmed = true
 	// The types of the operations are linked in: no need to ask for them.
 	t.Endpoints[targets.GRPC].Types = linkedTypes{}
 	t.Endpoints[targets.GRPC].Prepare = nil
-	closeClients := t.Close
-	t.Close = func() error {
-		return errors.Join(closeClients(), s.Close())
-	}
 	if s.describe != nil {
 		s.describe(t)
 	}
 	return t, nil
 }
 
-func (s *Server) targetOptions(restAddress, grpcAddress string) []targets.Option {
+func (s *Server) targetOptions(at addresses) []targets.Option {
 	parent := s.demoParent()
+	var urls []string
+	for _, a := range at.rest {
+		urls = append(urls, "http://"+a+s.options.Base)
+	}
 	out := []targets.Option{
-		targets.WithREST("http://" + restAddress + s.options.Base),
-		targets.WithGRPC(grpcAddress),
+		targets.WithREST(urls[0], urls[1:]...),
+		targets.WithGRPC(at.grpc[0], at.grpc[1:]...),
 		targets.WithNamePattern(s.names.text),
 		targets.WithList(s.names.listName(parent)),
 		targets.WithTimeouts(targets.Timeouts{Request: requestTimeout, Settle: settleTimeout, Observe: observeTimeout}),
