@@ -29,7 +29,8 @@ type kill struct {
 	Found     []string `json:"found"`
 	Missed    []string `json:"missed"`
 	Extra     []string `json:"extra"`
-	Unsettled int      `json:"unsettled"` // cases that could not be judged
+	Unsettled int      `json:"unsettled"`        // cases that could not be judged
+	Narrow    bool     `json:"narrow,omitempty"` // judged only by what it breaks
 	Problem   string   `json:"problem,omitempty"`
 	ElapsedMS float64  `json:"elapsed_ms"`
 }

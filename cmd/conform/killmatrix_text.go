@@ -52,6 +52,8 @@ func matrixText(w io.Writer, m *killMatrix) error {
 
 func unsettled(k kill) string {
 	switch {
+	case k.Narrow:
+		return " (judged only by what it breaks)"
 	case k.Problem != "":
 		return " (" + k.Problem + ")"
 	case k.Unsettled > 0 && k.Status == "":

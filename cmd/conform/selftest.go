@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,10 +23,13 @@ import (
 const (
 	selftestServers = 12 // judged at a time
 	selftestCases   = 24 // of one server, judged at a time
+	// selftestLimit bounds one server; what is not judged by then counts as not
+	// found. Far from it, servers take a few seconds.
+	selftestLimit = 90 * time.Second
 )
 
 func selftestCommand(a *app) *cobra.Command {
-	var asJSON bool
+	var asJSON, verbose bool
 	var specs, only []string
 	cmd := &cobra.Command{
 		Use:   "selftest",
@@ -42,20 +46,17 @@ survives, in whole or in part, or a legal server is accused.`,
 			if len(specs) == 0 {
 				specs = []string{"text"}
 			}
-			return a.selftest(cmd.Context(), specs, only)
+			return a.selftest(cmd.Context(), specs, only, verbose)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the kill matrix as JSON")
 	cmd.Flags().StringArrayVar(&specs, "report", nil, "the kill matrix as `FORMAT[:PATH]`, text, json or html (repeatable)")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print each server as it ends")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "judge only the mutant or variant of this `NAME` (repeatable)")
 	return cmd
 }
 
-func (a *app) selftest(ctx context.Context, specs, only []string) error {
-	out, err := openMatrixSinks(specs)
-	if err != nil {
-		return err
-	}
+func (a *app) selftest(ctx context.Context, specs, only []string, verbose bool) error {
 	catalogue, err := features.Requirements()
 	if err != nil {
 		return err
@@ -64,19 +65,23 @@ func (a *app) selftest(ctx context.Context, specs, only []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, signals := listen(ctx, func(string) {}, func() {})
+	out, err := openMatrixSinks(specs)
+	if err != nil {
+		return errors.Join(err, discardAll(out))
+	}
+	ctx, signals := listen(ctx, func(string) {}, func() { _ = discardAll(out) })
 	defer signals.stop()
-	m, err := judgeAll(ctx, a, subjects)
+	m, err := judgeAll(ctx, subjects, &progress{w: a.err, terminal: a.color(a.err, false), verbose: verbose})
 	if n := signals.number(); n != 0 {
-		return &ending{code: 128 + n}
+		return &ending{128 + n, discardAll(out)}
 	}
 	if err != nil {
-		return &ending{codeProblem, err}
+		return &ending{codeProblem, errors.Join(err, discardAll(out))}
 	}
 	m.conclude(catalogue)
 	for _, o := range out {
 		if err := o.write(a.out, m); err != nil {
-			return problem("%w", err)
+			return &ending{codeProblem, errors.Join(err, discardAll(out))}
 		}
 	}
 	fmt.Fprintf(a.err, "%d of %d mutants killed, %d of %d legal servers accused\n", m.Killed, len(m.Mutants), m.Accused, len(m.Legal))
@@ -136,7 +141,7 @@ func selectSubjects(all []subject, only []string) ([]subject, error) {
 
 // judgeAll judges the subjects beside each other. Those with one case at a
 // time take longest, and come first.
-func judgeAll(ctx context.Context, a *app, subjects []subject) (*killMatrix, error) {
+func judgeAll(ctx context.Context, subjects []subject, p *progress) (*killMatrix, error) {
 	digest, err := features.Digest()
 	if err != nil {
 		return nil, err
@@ -144,14 +149,13 @@ func judgeAll(ctx context.Context, a *app, subjects []subject) (*killMatrix, err
 	began := time.Now()
 	kills, errs := make([]kill, len(subjects)), make([]error, len(subjects))
 	free := make(chan struct{}, selftestServers)
-	p := &progress{w: a.err, terminal: a.color(a.err, false)}
 	var wg sync.WaitGroup
 	for _, i := range slowestFirst(subjects) {
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
 			kills[i], errs[i] = judgeOne(ctx, subjects[i])
-			p.subjectEnded(len(subjects), subjects[i].name)
+			p.subjectEnded(len(subjects), kills[i])
 		})
 	}
 	wg.Wait()
@@ -186,7 +190,16 @@ func slowestFirst(subjects []subject) []int {
 func judgeOne(ctx context.Context, s subject) (kill, error) {
 	began := time.Now()
 	k := kill{Name: s.name, Doc: s.doc}
-	r, err := runOn(ctx, s, nil)
+	var patterns []string
+	if s.alone {
+		// One case at a time, and nearly every case waits in vain for an
+		// operation that another one disturbed: only its own are run.
+		for _, t := range targets.Transports() {
+			patterns = append(patterns, s.broken[t]...)
+		}
+		k.Narrow = true
+	}
+	r, err := runOn(ctx, s, patterns)
 	if err != nil {
 		return k, err
 	}
@@ -206,7 +219,7 @@ func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report
 	if err != nil {
 		return nil, err
 	}
-	o := steps.Options{Level: reports.LevelShould, Concurrency: selftestCases, Version: version(), Run: patterns}
+	o := steps.Options{Level: reports.LevelShould, Concurrency: selftestCases, Timeout: selftestLimit, Version: version(), Run: patterns}
 	if s.alone {
 		o.Concurrency = 1
 	}
@@ -220,12 +233,15 @@ func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report
 func sinceMS(t time.Time) float64 { return float64(time.Since(t).Microseconds()) / 1000 }
 
 // subjectEnded tells of one server of the selftest.
-func (p *progress) subjectEnded(planned int, name string) {
+func (p *progress) subjectEnded(planned int, k kill) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done++
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%d of %d servers: %s", p.done, planned, name)
+	switch {
+	case p.verbose:
+		fmt.Fprintf(p.w, "%d of %d servers: %s (%.1f s)\n", p.done, planned, k.Name, k.ElapsedMS/1000)
+	case p.terminal:
+		fmt.Fprintf(p.w, "\r\x1b[K%d of %d servers: %s", p.done, planned, k.Name)
 		p.shown = true
 	}
 }
@@ -236,6 +252,8 @@ type matrixSink struct {
 	file   *outFile // nil: standard output
 }
 
+// openMatrixSinks opens what is asked for; on an error, what is open already is
+// returned with it.
 func openMatrixSinks(specs []string) ([]matrixSink, error) {
 	renderers := map[string]func(io.Writer, *killMatrix) error{"text": matrixText, "json": matrixJSON, "html": matrixHTML}
 	var out []matrixSink
@@ -244,17 +262,17 @@ func openMatrixSinks(specs []string) ([]matrixSink, error) {
 		format, path, _ := strings.Cut(spec, ":")
 		s := matrixSink{render: renderers[format]}
 		if s.render == nil {
-			return nil, fmt.Errorf("--report: format %q is not known (formats: html, json, text)", format)
+			return out, fmt.Errorf("--report: format %q is not known (formats: html, json, text)", format)
 		}
 		if path == "" && claimed != "" {
-			return nil, fmt.Errorf("--report %s and --report %s both claim standard output", claimed, spec)
+			return out, fmt.Errorf("--report %s and --report %s both claim standard output", claimed, spec)
 		}
 		if path == "" {
 			claimed = spec
 		} else {
 			f, err := createFile(path)
 			if err != nil {
-				return nil, fmt.Errorf("--report %s: %w", spec, err)
+				return out, fmt.Errorf("--report %s: %w", spec, err)
 			}
 			s.file = f
 		}
@@ -271,6 +289,17 @@ func (s matrixSink) write(stdout io.Writer, m *killMatrix) error {
 		return err
 	}
 	return s.file.keep()
+}
+
+// discardAll leaves what was there before, where nothing has been written.
+func discardAll(list []matrixSink) error {
+	var errs []error
+	for _, s := range list {
+		if s.file != nil {
+			errs = append(errs, s.file.discard())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func matrixJSON(w io.Writer, m *killMatrix) error {
