@@ -456,7 +456,7 @@ func (w *world) result() reports.Case {
 	c.Held = slices.Sorted(maps.Keys(w.held))
 	c.Breaches, c.Notes, c.Observed, c.SuiteBug = w.breaches, w.notes, w.observed, w.suiteBug
 	if w.exchanges != nil {
-		c.Exchanges = w.exchanges
+		c.Exchanges = fold(w.exchanges, w.breaches)
 	}
 	return c
 }

@@ -1,0 +1,29 @@
+package steps
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+func TestFoldKeepsTheEndsOfARowAndWhatABreachShows(t *testing.T) {
+	poll := func(name, answer string) targets.Exchange {
+		return targets.Exchange{Method: targets.Get, Request: targets.Message{Line: name}, Response: targets.Message{Body: answer}}
+	}
+	exchanges := []targets.Exchange{
+		poll("a", "1"), poll("b", "1"), poll("a", "1"), poll("a", "1"), {Method: targets.Cancel}, poll("a", "1"), poll("b", "1"),
+		poll("a", "1"), poll("a", "1"), poll("a", "2"), poll("a", "2"),
+	}
+	breaches := []reports.Breach{{Exchange: 5}, {Exchange: 9}, {Exchange: -1}}
+	out := fold(exchanges, breaches)
+	var got []string
+	for _, ex := range out {
+		got = append(got, ex.Request.Line+ex.Response.Body)
+	}
+	assert.Equal(t, []string{"a1", "b1", "", "a1", "b1", "a1", "a2", "a2"}, got)
+	assert.Equal(t, "3 more between with the same answer", out[5].Note)
+	assert.Equal(t, []int{3, 6, -1}, []int{breaches[0].Exchange, breaches[1].Exchange, breaches[2].Exchange})
+}
