@@ -1,41 +1,49 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/lro-tools/conform/features"
 	"github.com/lro-tools/conform/reports"
-	"github.com/lro-tools/conform/steps"
 	"github.com/lro-tools/conform/targets"
 )
 
-// An evidence file has one line of JSON per case, written when the case ends,
-// so that what was found survives whatever ends the process. The first line
-// carries the report without its cases as well; a run that came to its end
-// writes that once more, in a last line of its own.
+// The events of an evidence log.
+const (
+	runStarted  = "run-started"  // run: the report without cases and requirements
+	caseStarted = "case-started" // id
+	callMade    = "call"         // id, call: the exchange, when it has ended
+	caseEnded   = "case-ended"   // case: as in the report
+	runEnded    = "run-ended"    // run: the report without cases and requirements
+)
+
+// An event is one line of an evidence log.
+type event struct {
+	Event string            `json:"event"`
+	At    string            `json:"at"`           // RFC 3339
+	ID    string            `json:"id,omitempty"` // of the case
+	Run   *reports.Report   `json:"run,omitempty"`
+	Case  *reports.Case     `json:"case,omitempty"`
+	Call  *targets.Exchange `json:"call,omitempty"`
+}
+
+// An evidence log has one line of JSON per event, written as it happens, so
+// that what was found survives whatever ends the process. A log that does not
+// end with run-ended is that of a run that was killed.
 type evidence struct {
 	mu      sync.Mutex
 	file    *os.File // nil: none is kept
 	share   bool
-	run     *reports.Report // until the first line is written
-	written map[string]bool // ids of cases
+	written map[string]bool // ids of cases that have ended
 	err     error           // the first that kept a line from being written
 }
 
-// evidenceLine is one line.
-type evidenceLine struct {
-	*reports.Case
-	Run *reports.Report `json:"run,omitempty"`
-}
-
-// createEvidence opens the file of a judgement; "" keeps none.
+// createEvidence opens the log of a judgement; "" keeps none.
 func createEvidence(path string, j *judgement) (*evidence, error) {
 	e := &evidence{share: j.flags.share, written: map[string]bool{}}
 	if path == "" {
@@ -47,10 +55,10 @@ func createEvidence(path string, j *judgement) (*evidence, error) {
 	}
 	digest, err := features.Digest()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Close())
 	}
 	t := j.target
-	e.file, e.run = f, &reports.Report{
+	run := &reports.Report{
 		Schema: reports.Schema, Suite: reports.Suite{Version: version(), Catalogue: digest}, Level: j.options.Level,
 		Target:  reports.Target{Name: t.Name, Implementation: t.Implementation, Profile: t.Profile, File: t.File, Set: t.Set},
 		Started: time.Now().UTC().Format(time.RFC3339Nano),
@@ -58,31 +66,55 @@ func createEvidence(path string, j *judgement) (*evidence, error) {
 			Baseline: j.options.Baseline},
 	}
 	if ep := t.Endpoints[targets.REST]; ep != nil {
-		e.run.Target.REST = ep.Address
+		run.Target.REST = ep.Address
 	}
 	if ep := t.Endpoints[targets.GRPC]; ep != nil {
-		e.run.Target.GRPC = ep.Address
+		run.Target.GRPC = ep.Address
 	}
-	return e, nil
+	e.file = f
+	e.write(event{Event: runStarted, Run: run})
+	return e, e.err
 }
 
-// add writes the line of a case that has ended.
+// begin writes that a case begins.
+func (e *evidence) begin(id string) { e.write(event{Event: caseStarted, ID: id}) }
+
+// call writes a call of a case.
+func (e *evidence) call(id string, x targets.Exchange) {
+	if e.share {
+		x = withoutBodies(reports.Case{Exchanges: []targets.Exchange{x}}).Exchanges[0]
+	}
+	e.write(event{Event: callMade, ID: id, Call: &x})
+}
+
+// add writes a case that has ended.
 func (e *evidence) add(c reports.Case) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.file == nil || e.written[c.ID] {
+	known := e.written[c.ID]
+	e.written[c.ID] = true
+	e.mu.Unlock()
+	if known {
 		return
 	}
-	e.written[c.ID] = true
 	if e.share {
-		c = (&reports.Report{Cases: []reports.Case{c}}).WithoutBodies().Cases[0]
+		c = withoutBodies(c)
 	}
-	e.line(evidenceLine{&c, e.run})
-	e.run = nil
+	e.write(event{Event: caseEnded, ID: c.ID, Case: &c})
 }
 
-func (e *evidence) line(l evidenceLine) {
-	data, err := json.Marshal(l)
+func withoutBodies(c reports.Case) reports.Case {
+	return (&reports.Report{Cases: []reports.Case{c}}).WithoutBodies().Cases[0]
+}
+
+// write writes one line, whole, so that lines of several cases do not mix.
+func (e *evidence) write(v event) {
+	if e.file == nil {
+		return
+	}
+	v.At = time.Now().UTC().Format(time.RFC3339Nano)
+	data, err := json.Marshal(v)
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if err == nil {
 		_, err = e.file.Write(append(data, '\n'))
 	}
@@ -91,8 +123,8 @@ func (e *evidence) line(l evidenceLine) {
 	}
 }
 
-// close adds the cases that were decided without being run, so that the file
-// of a run that ended says all that its report says.
+// close adds the cases that were decided without being run, so that the log of
+// a run that ended says all that its report says.
 func (e *evidence) close(r *reports.Report) error {
 	if e.file == nil {
 		return nil
@@ -103,62 +135,7 @@ func (e *evidence) close(r *reports.Report) error {
 		}
 		end := *r
 		end.Cases, end.Requirements = nil, nil
-		e.line(evidenceLine{Run: &end})
+		e.write(event{Event: runEnded, Run: &end})
 	}
 	return errors.Join(e.err, e.file.Close())
-}
-
-// readEvidence makes a report of an evidence file. Without its last line the
-// run did not come to its end, and what is missing is inconclusive.
-func readEvidence(data []byte) (*reports.Report, error) {
-	var r *reports.Report
-	var cases []reports.Case
-	ended := false
-	for n, line := range bytes.Split(data, []byte("\n")) {
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var l evidenceLine
-		if err := json.Unmarshal(line, &l); err != nil {
-			if r == nil {
-				return nil, fmt.Errorf("line %d: %w", n+1, err)
-			}
-			break // cut short
-		}
-		if l.Run != nil {
-			r = l.Run
-		}
-		if l.Case != nil {
-			cases = append(cases, *l.Case)
-		}
-		ended = l.Case == nil
-	}
-	if r == nil {
-		return nil, errors.New("no line tells of the run")
-	}
-	r.Cases = cases
-	return r, concludeEvidence(r, ended)
-}
-
-func concludeEvidence(r *reports.Report, ended bool) error {
-	catalogue, err := features.Requirements()
-	if err != nil {
-		return err
-	}
-	if !ended {
-		missing, err := steps.Cases("the run was interrupted before")
-		if err != nil {
-			return err
-		}
-		for _, c := range missing {
-			if !slices.ContainsFunc(r.Cases, func(have reports.Case) bool { return have.ID == c.ID }) {
-				r.Cases = append(r.Cases, c)
-			}
-		}
-	}
-	reports.Conclude(r, catalogue, r.Criteria)
-	if !ended {
-		r.Outcome, r.Reason = reports.Interrupted, "interrupted: the run ended before its report was written"
-	}
-	return nil
 }

@@ -119,6 +119,9 @@ func (j *judgement) judge(ctx context.Context) (*reports.Report, error) {
 		j.progress.caseEnded(done, planned, c)
 		j.evidence.add(c)
 	}
+	if j.flags.evidence != "" {
+		j.options.OnStart, j.options.OnExchange = j.evidence.begin, j.evidence.call
+	}
 	defer j.progress.end()
 	return steps.Run(ctx, j.target, j.options)
 }

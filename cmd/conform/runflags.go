@@ -44,7 +44,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.shard, "shard", "", "judge part `I/N` of the cases, such as 1/3")
 	flags.Int64Var(&f.seed, "seed", 0, "shuffle the cases, each seed in its own way; 0: the order of the files")
 	flags.StringVar(&f.rate, "rate", "", "at most `N/s` requests, over everything")
-	flags.StringVar(&f.evidence, "evidence", "", "write a line of JSON to `FILE` for each case, as it ends")
+	flags.StringVar(&f.evidence, "evidence", "", "write a log to `FILE`: a line of JSON for each event, as it happens")
 	flags.BoolVar(&f.share, "share", false, "leave bodies out of the reports")
 	flags.BoolVar(&f.plan, "plan", false, "print every request that would be sent, and send none")
 	flags.BoolVar(&f.allowForeign, "allow-foreign", false, "permit operations that this run did not start (names)")
