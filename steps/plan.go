@@ -2,7 +2,9 @@ package steps
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -41,16 +43,31 @@ type document struct {
 	uri       string
 }
 
+// longest are the files whose cases take the most time. They are begun first,
+// so that no run ends with waiting for one of them.
+var longest = []string{"race.feature", "isolation.feature", "finished.feature", "terminal.feature"}
+
 // documents lists every feature file once for each transport: godog then runs
 // both transports in one suite, and the URI tells them apart.
 func documents(files []features.File) []document {
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b features.File) int {
+		return cmp.Compare(turn(a.Name), turn(b.Name))
+	})
 	var out []document
-	for _, t := range targets.Transports() {
-		for _, f := range files {
+	for _, f := range files {
+		for _, t := range targets.Transports() {
 			out = append(out, document{transport: t, file: f, uri: string(t) + "/" + f.Name})
 		}
 	}
 	return out
+}
+
+func turn(file string) int {
+	if i := slices.Index(longest, file); i >= 0 {
+		return i
+	}
+	return len(longest)
 }
 
 // plan parses the features as godog will, with the same succession of ids, and
