@@ -15,3 +15,4 @@ Feature: Cancelling what does not exist
       Given a name that no operation has
       When the client cancels that name
       Then there is still no operation of that name
+      And the list shows no operation of that name

@@ -23,5 +23,6 @@ var definitions = sync.OnceValue(func() []definition {
 	return slices.Concat(givenSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
 		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), routeSteps(),
 		grpcSteps(), paritySteps(), malformedSteps(),
-		isolationSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps())
+		isolationSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps(),
+		listSteps(), waitSteps(), deleteSteps(), authSteps(), beyondSteps())
 })

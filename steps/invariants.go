@@ -337,6 +337,11 @@ func (w *world) checkHistory(earlier []snapshot, s snapshot) {
 		if e.partial || !e.done || !e.received.Before(s.sent) {
 			continue
 		}
+		// That Wait shows no end, or another result, after Get has shown the
+		// end is the business of wait.done-immediate and wait.equals-get.
+		if e.waited != s.waited && (s.done || s.waited) {
+			continue
+		}
 		if !s.done {
 			w.aside(monotonic, s.exchange, "/done", "done stays true", "done is false again", "the operation was done and is no longer")
 			return

@@ -54,12 +54,13 @@ type snapshot struct {
 	codeRead       bool // code is an integer, or a string that spells one
 	message        string
 	partial        bool // from List: checks of one snapshot only
+	waited         bool // from Wait: wait.* compare it with what Get shows
 }
 
 // readOperation reads the members of an operation, leniently: a wrong form is
 // the business of the invariants, and must not look like another fault.
 func readOperation(ex targets.Exchange, index int, doc map[string]any) snapshot {
-	s := snapshot{exchange: index, transport: ex.Transport, sent: ex.Start, received: ex.End(), doc: doc}
+	s := snapshot{exchange: index, transport: ex.Transport, sent: ex.Start, received: ex.End(), doc: doc, waited: ex.Method == targets.Wait}
 	s.name, _ = doc["name"].(string)
 	switch d := doc["done"].(type) {
 	case bool:

@@ -27,6 +27,10 @@ func Mutants() []Mutant {
 		racesMutants(),
 		reachMutants(),
 		grpcMutants(),
+		listMutants(),
+		waitMutants(),
+		deleteMutants(),
+		authMutants(),
 	)
 }
 

@@ -15,7 +15,8 @@ import (
 
 // Variants returns servers that are unusual but legal.
 func Variants() []Variant {
-	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants(), wiresVariants())
+	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants(), wiresVariants(),
+		interplayVariants())
 }
 
 func optionVariants() []Variant {

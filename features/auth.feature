@@ -1,0 +1,55 @@
+Feature: Who may cancel
+  Judged only where the target sets credentials (auth) and principals.stranger, a caller who is known but may not cancel.
+
+  @req:auth.missing-credentials
+  Rule: Without credentials: UNAUTHENTICATED (401 / 16); nothing cancelled.
+
+    Scenario: Without credentials nothing is cancelled
+      Given a running operation
+      When a caller without credentials cancels it
+      Then the caller is told to say who it is
+      And the cancel that was denied has no effect
+
+  @req:auth.insufficient
+  Rule: An identified caller without permission: PERMISSION_DENIED (403 / 7).
+
+    Scenario: Without permission it cannot be cancelled
+      Given a running operation
+      When a stranger cancels it
+      Then the caller is told that it has no permission
+
+  @req:auth.no-existence-leak
+  Rule: For an unauthorised caller the answer for an existing and a non-existing operation is the same (code and message form).
+
+    Scenario: A stranger is not told what exists
+      Given a running operation
+      And a name that no operation has
+      When a stranger cancels it, and that name
+      Then both answers are the same
+
+  @req:auth.before-validation
+  Rule: Authorisation is checked before request validation and state.
+
+    Scenario Outline: Permission comes before the operation's state
+      Given an operation that has <ended>
+      When a stranger cancels it
+      Then the caller is denied all the same
+
+      Examples:
+        | ended          |
+        | been cancelled |
+        | succeeded      |
+
+    @rest
+    Scenario: Permission comes before the request's form
+      Given a running operation
+      When a stranger cancels it with a member that no request has
+      Then the caller is denied all the same
+
+  @req:auth.no-effect
+  Rule: A denied cancel has no effect.
+
+    Scenario: A cancel that is denied has no effect
+      Given a running operation
+      When a stranger cancels it
+      Then the cancel that was denied has no effect

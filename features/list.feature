@@ -1,0 +1,40 @@
+Feature: List and cancelled operations
+  List is optional, and may be stale: its entries are judged one by one, and read again until settle.
+
+  @req:cancel.state.listed
+  Rule: If List is implemented, the cancelled operation is still listed.
+
+    Scenario: It is still listed
+      Given a running operation that is listed
+      When the client cancels it and follows it to its end
+      Then it is still listed
+
+  @req:list.consistent-with-get
+  Rule: List shows the same done/result as Get for a terminal operation.
+
+    Scenario Outline: List shows it as Get does
+      Given an operation that has <ended>
+      When the client lists the operations
+      Then the list shows it as Get does
+
+      Examples:
+        | ended          |
+        | been cancelled |
+        | succeeded      |
+
+  @req:list.filter-consistent
+  Rule: If a filter is accepted, every listed operation matches it (e.g. `done=true` lists the cancelled operation and no running one).
+
+    Scenario: A filter for done operations shows no other
+      Given an operation that has been cancelled
+      And another running operation
+      When the client lists the operations that are done
+      Then every operation that is listed is done
+
+  @req:list.optional
+  Rule: List may be UNIMPLEMENTED; filters are optional.
+
+    Scenario: List and filters need not be offered
+      Given a running operation
+      When the client finds out whether operations can be listed
+      Then it is recorded what of List is offered

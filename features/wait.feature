@@ -1,0 +1,60 @@
+Feature: Wait and cancelled operations
+  Wait is optional. It returns when the operation is done or when its timeout is over, and may return earlier.
+
+  @req:wait.released-on-cancel
+  Rule: A WaitOperation pending when the operation becomes cancelled returns soon, with the terminal operation.
+
+    Scenario: A cancel ends a pending Wait
+      Given a running operation
+      When the client cancels it while a Wait for it is pending
+      Then the Wait ends soon, with the cancelled operation
+
+  @req:wait.timeout-bound
+  Rule: Wait never lasts longer than its timeout (plus slack).
+
+    Scenario: A Wait ends with its timeout
+      Given a running operation
+      When the client waits for it, for a second
+      Then the Wait ends in time
+
+  @req:wait.done-immediate
+  Rule: Wait on a done (e.g. cancelled) operation returns at once with the terminal state.
+
+    Scenario Outline: A Wait for what has ended returns at once
+      Given an operation that has <ended>
+      When the client waits for it
+      Then the Wait ends at once, with the operation
+
+      Examples:
+        | ended          |
+        | been cancelled |
+        | succeeded      |
+
+  @req:wait.expiry-no-effect
+  Rule: Expiry of a Wait neither cancels nor fails the operation, and is not an error of the call.
+
+    Scenario: The expiry of a Wait changes nothing
+      Given a running operation
+      And another running operation
+      When the client waits for it, for a second
+      Then the expiry is no error
+      And the operation goes on as the other does
+
+  @req:wait.equals-get
+  Rule: The terminal operation returned by Wait has the same result as Get.
+
+    Scenario Outline: Wait shows the result that Get shows
+      Given an operation that has <ended>
+      When the client waits for it
+      Then the Wait shows what Get shows
+
+      Examples:
+        | ended          |
+        | been cancelled |
+        | succeeded      |
+        | failed         |
+
+    Scenario: A Wait that was pending shows the result that Get shows
+      Given a running operation
+      When the client cancels it while a Wait for it is pending
+      Then the Wait shows what Get shows

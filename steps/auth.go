@@ -1,0 +1,272 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func authSteps() []definition {
+	return []definition{
+		step(`a (caller without credentials|stranger) cancels it`, whenOtherCancels),
+		step(`a stranger cancels it with a member that no request has`, whenStrangerAddsMember),
+		step(`a stranger cancels it, and that name`, whenStrangerCancelsBoth),
+		step(`the caller is told to say who it is`, thenUnauthenticated),
+		step(`the caller is told that it has no permission`, thenForbidden),
+		step(`the caller is denied all the same`, thenDeniedFirst),
+		step(`both answers are the same`, thenNoLeak),
+		step(`the cancel that was denied has no effect`, thenDeniedNoEffect),
+	}
+}
+
+// noMember is the body of a cancel with a member that CancelOperationRequest
+// does not have.
+const noMember = `{"noSuchMember":"x"}`
+
+func principal(words string) targets.Principal {
+	if words == "stranger" {
+		return targets.Stranger
+	}
+	return targets.Nobody
+}
+
+// cancelAs sends a cancel with other credentials. A transient answer is
+// repeated on a fresh operation. Whether its form is right is not judged: what
+// denies a call is often not the service.
+func (w *world) cancelAs(ctx context.Context, request func(op *operation) targets.RawRequest, note string) (call, error) {
+	for try := 1; ; try++ {
+		w.it.attempt()
+		c := w.raw(ctx, request(w.it), note)
+		switch {
+		case c.err != nil && ctx.Err() != nil:
+			return c, stopped(ctx)
+		case c.err != nil:
+			return c, inconclusive("the cancel brought no answer: %v", c.err)
+		case !transient(c.Exchange):
+			return c, nil
+		case try == transientTries:
+			return c, inconclusive("cancel answered %s, %d times", c.Status(), try)
+		}
+		fresh, err := w.again(ctx, w.it)
+		if err != nil {
+			return c, err
+		}
+		w.it = fresh
+	}
+}
+
+func plainAs(p targets.Principal) func(op *operation) targets.RawRequest {
+	return func(op *operation) targets.RawRequest {
+		return targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(op.name), Principal: p}
+	}
+}
+
+func whenOtherCancels(ctx context.Context, who string) error {
+	w := of(ctx)
+	p := principal(who)
+	if p == targets.Nobody && w.run.target.ClientCertOnly {
+		return untested("auth", "callers are known by their certificates alone, which no call can do without")
+	}
+	c, err := w.cancelAs(ctx, plainAs(p), "by a "+who)
+	w.facts["call"] = c
+	return err
+}
+
+func whenStrangerAddsMember(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.cancelAs(ctx, func(op *operation) targets.RawRequest {
+		return targets.RawRequest{Method: targets.Cancel, Principal: targets.Stranger, HTTPMethod: "POST",
+			Target: "/" + targets.EscapeName(op.name) + ":cancel", Body: []byte(noMember), Header: map[string]string{"Content-Type": "application/json"}}
+	}, "by a stranger")
+	w.facts["call"] = c
+	return err
+}
+
+func whenStrangerCancelsBoth(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.cancelAs(ctx, plainAs(targets.Stranger), "by a stranger")
+	w.facts["call"] = c
+	if err != nil {
+		return err
+	}
+	other, err := w.repeatTransient(ctx, func() call {
+		return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.unknown), Principal: targets.Stranger}, "by a stranger, of what does not exist")
+	})
+	w.facts["other"] = other
+	return err
+}
+
+// noCancelHere rules on an answer that no caller's identity can change: that
+// there is no cancel may come before the question who asks.
+func (w *world) noCancelHere(c call) error {
+	if unimplemented(c.Exchange) || w.unsupported() && w.run.support[w.plan.transport].asMissing {
+		return inapplicable("the server does not support cancel: %s", c.Status())
+	}
+	return nil
+}
+
+// thenUnauthenticated judges the cancel of a caller without credentials. The
+// target says that it is protected (key auth), so that success is a finding.
+func thenUnauthenticated(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	if err := w.noCancelHere(c); err != nil {
+		return err
+	}
+	switch {
+	case isCode(c.Exchange, codes.Unauthenticated), c.HTTP == 401:
+		return nil
+	case isCode(c.Exchange, codes.PermissionDenied), c.HTTP == 403:
+		w.note("a caller without credentials is answered PERMISSION_DENIED instead of UNAUTHENTICATED")
+		return nil
+	case c.Accepted():
+		return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is accepted")
+	}
+	return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is not answered UNAUTHENTICATED")
+}
+
+// thenForbidden judges the cancel of a caller who is known and may not cancel.
+// NOT_FOUND, which hides the operation, is a note but in the profile google
+// (AIP-211).
+func thenForbidden(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	if err := w.noCancelHere(c); err != nil {
+		return err
+	}
+	const want = "PERMISSION_DENIED (HTTP 403, gRPC 7)"
+	switch {
+	case isCode(c.Exchange, codes.PermissionDenied), c.HTTP == 403:
+		return nil
+	case notFound(c.Exchange) && w.run.target.Profile != targets.ProfileGoogle:
+		w.note("a caller without permission is answered NOT_FOUND instead of PERMISSION_DENIED")
+		return nil
+	case c.Accepted():
+		return w.fail(c, want, "the cancel of a caller without permission is accepted")
+	}
+	return w.fail(c, want, "the cancel of a caller without permission is not answered PERMISSION_DENIED")
+}
+
+// denied lets a scenario go on whose cancel was to be denied, in whatever way.
+func (w *world) denied(c call) error {
+	switch {
+	case c.Accepted():
+		return inconclusive("the cancel was not denied: %s (see auth.insufficient)", c.Status())
+	case serverFault(c.Exchange):
+		return inconclusive("the cancel was answered %s (see auth.insufficient)", c.Status())
+	}
+	return w.noCancelHere(c)
+}
+
+// thenDeniedNoEffect watches the operation, as its owner, after a cancel that
+// was denied. Whether it was denied in the right way is judged elsewhere.
+func thenDeniedNoEffect(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	if err := w.denied(c); err != nil {
+		return err
+	}
+	return w.unaffected(ctx, w.it, "a cancel that was answered "+c.Status())
+}
+
+// thenNoLeak compares what a stranger is told of an operation that exists and
+// of a name that no operation has: code and ErrorInfo.reason.
+func thenNoLeak(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	other, _ := w.facts["other"].(call)
+	if err := w.denied(c); err != nil {
+		return err
+	}
+	if c.Status() != other.Status() {
+		return w.accuse(w.plan.requirement.ID, other.index, c.Status()+", as for an operation that exists", other.Status(),
+			"a caller without permission can tell which operations exist")
+	}
+	if a, b := reasonOf(c), reasonOf(other); a != b {
+		return w.accuse(w.plan.requirement.ID, other.index, fmt.Sprintf("the reason %q, as for an operation that exists", a), fmt.Sprintf("%q", b),
+			"a caller without permission can tell from the reason which operations exist")
+	}
+	if messageOf(c, w.it.name) != messageOf(other, w.unknown) {
+		w.note("a caller without permission gets another message for an operation that exists than for one that does not")
+	}
+	return nil
+}
+
+// thenDeniedFirst judges that permission is asked for before the request and
+// the state of the operation are looked at: the answer is the denial that the
+// plain cancel of an operation in progress gets.
+func thenDeniedFirst(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	if isDenied(c.Exchange) {
+		return nil
+	}
+	if err := w.noCancelHere(c); err != nil {
+		return err
+	}
+	judged := w.it
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	w.it = op
+	control, err := w.cancelAs(ctx, plainAs(targets.Stranger), "control: is the stranger denied at all?")
+	w.it = judged
+	if err != nil {
+		return err
+	}
+	if err := w.denied(control); err != nil {
+		return err
+	}
+	if c.Status() == control.Status() {
+		return nil // it hides everything: see auth.insufficient
+	}
+	return w.fail(c, control.Status()+", as for any other cancel of this caller", "the request or the operation's state is looked at before the caller's permission")
+}
+
+// detailsOf are the details of an error as JSON shows them.
+func detailsOf(c call) []any {
+	if c.Transport == targets.GRPC {
+		return grpcDetails(c)
+	}
+	doc := object(c.Doc)
+	if e := object(doc["error"]); e != nil {
+		doc = e
+	}
+	list, _ := doc["details"].([]any)
+	return list
+}
+
+// reasonOf is the reason of an error's ErrorInfo; "" where it has none.
+func reasonOf(c call) string {
+	for _, d := range detailsOf(c) {
+		m := object(d)
+		if t, _ := m["@type"].(string); t == errorInfoType || strings.HasSuffix(t, "/"+errorInfoType) {
+			reason, _ := m["reason"].(string)
+			return reason
+		}
+	}
+	return ""
+}
+
+// messageOf is the message of an error, with the name that was asked for masked.
+func messageOf(c call, name string) string {
+	text := ""
+	if c.Transport == targets.GRPC {
+		if c.GRPC != nil {
+			text = c.GRPC.StatusDetail
+		}
+	} else {
+		doc := object(c.Doc)
+		if e := object(doc["error"]); e != nil {
+			doc = e
+		}
+		text, _ = doc["message"].(string)
+	}
+	text = strings.ReplaceAll(text, name, "NAME")
+	return strings.ReplaceAll(text, name[strings.LastIndexByte(name, '/')+1:], "ID")
+}

@@ -1,0 +1,168 @@
+package steps
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func deleteSteps() []definition {
+	return []definition{
+		step(`the client deletes it`, whenDeletes),
+		step(`a server that offers Delete`, givenDelete),
+		step(`the client deletes it, and asks for it`, whenDeletesAndAsks),
+		step(`the deletion is accepted`, thenDeleted),
+		step(`Get does not find it any more`, thenGone),
+		step(`cancel does not find it either`, thenCancelFindsNothing),
+		step(`it is recorded what became of it`, thenDeletionRecorded),
+	}
+}
+
+// whenDeletes deletes the operation. A transient answer is repeated on a fresh
+// one: it is not known whether the first was deleted.
+func whenDeletes(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Delete); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		c := w.delete(ctx, w.it, "")
+		w.facts["call"] = c
+		switch {
+		case c.err != nil && ctx.Err() != nil:
+			return stopped(ctx)
+		case c.err != nil:
+			return inconclusive("Delete brought no answer: %v", c.err)
+		case !transient(c.Exchange):
+			if !c.Accepted() && !unimplemented(c.Exchange) {
+				w.checkError(c)
+			}
+			return nil
+		case try == transientTries:
+			return inconclusive("Delete answered %s, %d times", c.Status(), try)
+		}
+		fresh, err := w.again(ctx, w.it)
+		if err != nil {
+			return err
+		}
+		w.it = fresh
+	}
+}
+
+// givenDelete finds out whether Delete is offered before time matters.
+func givenDelete(ctx context.Context) error { return of(ctx).offered(ctx, targets.Delete) }
+
+// thenDeleted judges that Delete takes a cancelled operation.
+func thenDeleted(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	switch {
+	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case c.Accepted():
+		return nil
+	case isDenied(c.Exchange):
+		return inconclusive("the caller may not delete operations: %s", c.Status())
+	}
+	return w.fail(c, "success", "a cancelled operation cannot be deleted, although Delete is offered")
+}
+
+// thenGone judges that Get answers NOT_FOUND after a deletion; it has until
+// settle where operations are kept in several places.
+func thenGone(ctx context.Context) error {
+	w := of(ctx)
+	if c := w.theCall(); !c.Accepted() {
+		return inconclusive("Delete answered %s (see delete.after-cancel)", c.Status())
+	}
+	var last look
+	late, err := w.poll(ctx, w.it, w.settleFor(), func(l look) (bool, error) {
+		last = l
+		return !l.found && (notFound(l.Exchange) || w.hidden(l.call)) || l.garbled && w.rest() && envelope(object(l.Doc)), nil
+	})
+	if err != nil || !late {
+		return err
+	}
+	return w.fail(last.call, "NOT_FOUND (HTTP 404, gRPC 5)", "Get answers something else for an operation that was deleted, %v after it", w.settleFor())
+}
+
+// hidden tells whether an answer hides that there is no such operation, as
+// services do that grant permissions by operation (AIP-211).
+func (w *world) hidden(c call) bool {
+	if !isCode(c.Exchange, codes.PermissionDenied) {
+		return false
+	}
+	w.note("%s of an operation that was deleted is answered PERMISSION_DENIED", c.Method)
+	return true
+}
+
+// thenCancelFindsNothing judges the cancel of a deleted operation, which has
+// the same time as Get.
+func thenCancelFindsNothing(ctx context.Context) error {
+	w := of(ctx)
+	var last call
+	late, err := w.poll(ctx, w.it, w.settleFor(), func(look) (bool, error) {
+		c, err := w.repeatTransient(ctx, func() call {
+			return w.call(ctx, targets.Cancel, cancelRequest(w.it.name), "")
+		})
+		if last = c; err != nil {
+			return false, err
+		}
+		w.checkError(c)
+		return notFound(c.Exchange) || w.hidden(c) || w.unsupported(), nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case w.unsupported():
+		return inapplicable("the server does not support cancel: %s", last.Status())
+	case late && last.Accepted() && w.rest() && envelope(object(last.Doc)):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case late:
+		if err := w.plainCancelWorks(ctx); err != nil {
+			return err
+		}
+		return w.fail(last, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation is answered something else, %v after the deletion", w.settleFor())
+	}
+	return nil
+}
+
+// plainCancelWorks is the control of a scenario whose cancel must be refused
+// for one reason: a fresh operation can be cancelled.
+func (w *world) plainCancelWorks(ctx context.Context) error {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	_, _, err = w.cancelOnce(ctx, op)
+	return err
+}
+
+// whenDeletesAndAsks deletes an operation that is in progress and will end by
+// itself: nobody could cancel it any more.
+func whenDeletesAndAsks(ctx context.Context) error {
+	w := of(ctx)
+	if err := whenDeletes(ctx); err != nil {
+		return err
+	}
+	l, err := w.get(ctx, w.it)
+	w.facts["look"] = l
+	return err
+}
+
+// thenDeletionRecorded records how Delete treats an operation in progress.
+// What its work does afterwards does not show.
+func thenDeletionRecorded(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	l, _ := w.facts["look"].(look)
+	seen := "Delete of an operation in progress answers " + c.Status() + "; Get then "
+	if l.found && !l.garbled {
+		seen += "shows it " + l.state()
+	} else {
+		seen += "answers " + l.Status()
+	}
+	w.observe(w.plan.requirement.ID, seen)
+	return nil
+}

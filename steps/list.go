@@ -1,0 +1,179 @@
+package steps
+
+import (
+	"context"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+// maxPages bounds how far a list is read.
+const maxPages = 200
+
+// doneFilters are spellings of one filter (AIP-160), tried in this order.
+var doneFilters = [...]string{"done=true", "done = true"}
+
+// activeFilters are the opposites of doneFilters.
+var activeFilters = map[string]string{"done=true": "done=false", "done = true": "done = false"}
+
+func listRequest(parent, filter, token string) *longrunningpb.ListOperationsRequest {
+	return &longrunningpb.ListOperationsRequest{Name: parent, Filter: filter, PageToken: token}
+}
+
+// A listing is one reading of the whole list. List may be stale, so that its
+// entries are judged one by one, and never against what Get showed when.
+type listing struct {
+	last    call                // the last page, or the call that was refused
+	refused bool                // the list was not given
+	names   map[string]call     // every name, with the page that showed it
+	ours    map[string]snapshot // operations of this run, by the name that List shows
+}
+
+// find returns the entry of an operation.
+func (l listing) find(op *operation) (snapshot, bool) {
+	if s, ok := l.ours[op.name]; ok {
+		return s, true
+	}
+	for name, s := range l.ours {
+		if alias(op.name, name) {
+			return s, true
+		}
+	}
+	return snapshot{}, false
+}
+
+// list reads every page of the list. The error is a ruling.
+func (w *world) list(ctx context.Context, filter string) (listing, error) {
+	out := listing{names: map[string]call{}, ours: map[string]snapshot{}}
+	tokens := map[string]bool{}
+	token := ""
+	for range maxPages {
+		c, err := w.repeatTransient(ctx, func() call {
+			return w.call(ctx, targets.List, listRequest(w.ep.List, filter, token), "")
+		})
+		out.last = c
+		if err != nil {
+			return out, err
+		}
+		if !c.Accepted() {
+			out.refused = true
+			if !notOffered(c) {
+				w.checkError(c)
+			}
+			return out, nil
+		}
+		next, err := w.readPage(c, &out)
+		if err != nil || next == "" {
+			return out, err
+		}
+		if tokens[next] {
+			return out, inconclusive("List gave the same page token twice: the list cannot be read to its end")
+		}
+		tokens[next], token = true, next
+	}
+	return out, inconclusive("the list has more than %d pages", maxPages)
+}
+
+// readPage takes the entries of one page and returns the token of the next.
+func (w *world) readPage(c call, into *listing) (next string, err error) {
+	doc, ok := c.Doc.(map[string]any)
+	if !ok || c.DocErr != nil || envelope(doc) {
+		return "", inconclusive("List answered something that is no list: %v", c.DocErr)
+	}
+	entries, ok := doc["operations"].([]any)
+	if !ok && doc["operations"] != nil {
+		return "", inconclusive("operations is no array in the answer of List")
+	}
+	for _, e := range entries {
+		op := object(e)
+		name, _ := op["name"].(string)
+		into.names[name] = c
+		if !w.ownsAs(name) {
+			continue
+		}
+		s := readOperation(c.Exchange, c.index, op)
+		s.partial = true
+		into.ours[name] = s
+		// A view without results is the list's own business; Get judges whether
+		// the operation has one.
+		if !s.done || s.hasError || s.hasResponse {
+			w.checkOperation(nil, s)
+		}
+	}
+	for _, k := range [...]string{"nextPageToken", "next_page_token"} {
+		if t, _ := doc[k].(string); t != "" {
+			return t, nil
+		}
+	}
+	return "", nil
+}
+
+// ownsAs tells whether a name is that of an operation of this run, or an alias
+// of one of this case.
+func (w *world) ownsAs(name string) bool {
+	if w.run.owns(name) {
+		return true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, op := range w.mine {
+		if alias(op.name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// untilListed reads the list again until visit says that it is enough, or
+// settle is over; late tells the latter. Lists are long: it is read less often
+// than an operation.
+func (w *world) untilListed(ctx context.Context, filter string, visit func(listing) bool) (last listing, late bool, err error) {
+	deadline := time.Now().Add(w.settleFor())
+	longest := w.settleFor() / 8
+	for pause := 5 * firstPause; ; pause = min(2*pause, longest) {
+		final := !time.Now().Before(deadline)
+		last, err = w.list(ctx, filter)
+		if err != nil {
+			return last, false, err
+		}
+		if last.refused {
+			return last, false, inconclusive("List answered %s", last.last.Status())
+		}
+		if visit(last) {
+			return last, false, nil
+		}
+		if final {
+			return last, true, nil
+		}
+		if !sleep(ctx, min(pause, max(time.Until(deadline), 0))) {
+			return last, false, stopped(ctx)
+		}
+	}
+}
+
+// acceptedFilter finds the spelling of the filter for done operations that the
+// server accepts; it is inapplicable where there is none.
+func (w *world) acceptedFilter(ctx context.Context) (string, error) {
+	var refusal call
+	for _, f := range doneFilters {
+		l, err := w.list(ctx, f)
+		if err != nil {
+			return "", err
+		}
+		if !l.refused {
+			return f, nil
+		}
+		refusal = l.last
+		if !isCode(refusal.Exchange, codes.InvalidArgument) && !notOffered(refusal) {
+			return "", inconclusive("List with the filter %s answered %s", f, refusal.Status())
+		}
+	}
+	return "", inapplicable("the filter %s is not supported: %s", doneFilters[0], refusal.Status())
+}
+
+// isInapplicable tells whether an error is the ruling that something is not offered.
+func isInapplicable(err error) bool { return err != nil && verdictOf(err) == reports.Inapplicable }

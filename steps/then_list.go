@@ -1,0 +1,264 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+func listSteps() []definition {
+	return []definition{
+		step(`a running operation that is listed`, givenListed),
+		step(`the client lists the operations`, whenLists),
+		step(`the client lists the operations that are done`, whenListsDone),
+		step(`the client finds out whether operations can be listed`, whenTriesList),
+		step(`it is still listed`, thenStillListed),
+		step(`the list shows it as Get does`, thenListedAsGot),
+		step(`every operation that is listed is done`, thenAllMatch),
+		step(`the list shows no operation of that name`, thenNotListed),
+		step(`it is recorded what of List is offered`, thenListRecorded),
+	}
+}
+
+// givenListed starts an operation and sees it in the list while it is in
+// progress: only then can its absence tell anything later.
+func givenListed(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.List); err != nil {
+		return err
+	}
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	w.it = op
+	_, late, err := w.untilListed(ctx, "", func(l listing) bool {
+		_, shown := l.find(op)
+		return shown
+	})
+	if err == nil && late {
+		err = inconclusive("List of %q does not show an operation in progress within settle (%v): it may be limited to other operations (key %s.list)", w.ep.List, w.settleFor(), w.plan.transport)
+	}
+	return err
+}
+
+func whenLists(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.List); err != nil {
+		return err
+	}
+	l, err := w.list(ctx, "")
+	w.facts["listing"] = l
+	if err == nil && l.refused {
+		err = inconclusive("List answered %s", l.last.Status())
+	}
+	return err
+}
+
+func whenListsDone(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.List); err != nil {
+		return err
+	}
+	filter, err := w.acceptedFilter(ctx)
+	w.facts["filter"] = filter
+	return err
+}
+
+// thenStillListed judges that a cancelled operation stays in the list. A list
+// that shows it to those who filter for done operations has a default filter.
+func thenStillListed(ctx context.Context) error {
+	w := of(ctx)
+	if _, err := w.mustBeCancelled(); err != nil {
+		return err
+	}
+	shows := func(l listing) bool {
+		_, shown := l.find(w.it)
+		return shown
+	}
+	last, late, err := w.untilListed(ctx, "", shows)
+	if err != nil || !late {
+		return err
+	}
+	for _, f := range doneFilters {
+		if l, err := w.list(ctx, f); err == nil && !l.refused && shows(l) {
+			w.note("the cancelled operation is listed only with the filter %s", f)
+			return nil
+		}
+	}
+	return w.accuse(w.plan.requirement.ID, last.last.index, "the cancelled operation among those that are listed", fmt.Sprintf("%d others", len(last.names)),
+		"the operation was listed while it was in progress and is no longer, %v after its end", w.settleFor())
+}
+
+// thenListedAsGot compares the entry of a finished operation with what Get
+// showed. A stale entry has until settle.
+func thenListedAsGot(ctx context.Context) error {
+	w := of(ctx)
+	var got snapshot
+	for _, s := range w.it.snapshots {
+		if s.done {
+			got = s
+		}
+	}
+	partial := false
+	same := func(l listing) bool {
+		s, shown := l.find(w.it)
+		partial = shown && partialView(got, s)
+		return shown && (partial || s.done && sameResult(got, s))
+	}
+	last, _ := w.facts["listing"].(listing)
+	late := false
+	if !same(last) {
+		var err error
+		if last, late, err = w.untilListed(ctx, "", same); err != nil {
+			return err
+		}
+	}
+	if partial {
+		w.note("List shows a part of each operation only")
+	}
+	if !late {
+		return nil
+	}
+	s, shown := last.find(w.it)
+	if !shown {
+		return inconclusive("the operation is not listed (see cancel.state.listed)")
+	}
+	return w.failAt(s, "as Get shows it: "+got.state(), "List shows a finished operation unlike Get, %v after its end", w.settleFor())
+}
+
+// partialView tells whether an entry leaves members out that Get shows, and
+// contradicts it in none: a done operation without its result, or one without
+// its metadata and all else but the name.
+func partialView(got, s snapshot) bool {
+	bare := !s.hasError && !s.hasResponse
+	if s.done {
+		return bare && (got.hasError || got.hasResponse)
+	}
+	return bare && s.doc["metadata"] == nil && got.doc["metadata"] != nil
+}
+
+// thenAllMatch judges a filter on the list's own entries: each answer must
+// match itself. A server that gives the whole list whatever the filter is does
+// not know filters, which is a deviation of List and no more than a note.
+func thenAllMatch(ctx context.Context) error {
+	w := of(ctx)
+	filter, _ := w.facts["filter"].(string)
+	ignored := false
+	last, late, err := w.untilListed(ctx, filter, func(l listing) bool {
+		if _, odd := unmatched(l); !odd {
+			return true
+		}
+		if w.showsBoth(l) {
+			opposite, err := w.list(ctx, activeFilters[filter])
+			ignored = err == nil && !opposite.refused && w.showsBoth(opposite)
+		}
+		return ignored
+	})
+	switch {
+	case err != nil:
+		return err
+	case ignored:
+		w.note("List ignores the filter %s", filter)
+		return nil
+	case late:
+		s, _ := unmatched(last)
+		return w.failAt(s, "done: true in every entry", "List with the filter %s shows an operation that is not done", filter)
+	}
+	return w.noteOmission(ctx, filter, last)
+}
+
+// unmatched finds an entry that is not done.
+func unmatched(l listing) (snapshot, bool) {
+	for _, s := range l.ours {
+		if !s.done {
+			return s, true
+		}
+	}
+	return snapshot{}, false
+}
+
+// showsBoth tells whether a list shows the finished operation and the one in
+// progress.
+func (w *world) showsBoth(l listing) bool {
+	s, finished := l.find(w.it)
+	a, active := l.find(w.others[0])
+	return finished && s.done && active && !a.done
+}
+
+// noteOmission tells of a filter that leaves out an operation that the whole
+// list shows as done: what is listed does match.
+func (w *world) noteOmission(ctx context.Context, filter string, filtered listing) error {
+	if _, shown := filtered.find(w.it); shown {
+		return nil
+	}
+	all, err := w.list(ctx, "")
+	if err != nil {
+		return err
+	}
+	if s, shown := all.find(w.it); shown && s.done {
+		w.note("List with the filter %s leaves out the cancelled operation", filter)
+	}
+	return nil
+}
+
+// thenNotListed judges that no list has a name. Where there is no list, what
+// Get answers decides alone.
+func thenNotListed(ctx context.Context) error {
+	w := of(ctx)
+	if w.offered(ctx, targets.List) != nil {
+		return nil
+	}
+	l, err := w.list(ctx, "")
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	if page, listed := l.names[w.unknown]; listed {
+		return w.fail(page, "no entry of that name", "the cancel of a name of no operation has brought about an entry of the list")
+	}
+	if err != nil {
+		w.note("the list could not be read to its end: Get alone has judged")
+	}
+	return nil
+}
+
+// whenTriesList finds out whether List and its filters are offered.
+func whenTriesList(ctx context.Context) error {
+	w := of(ctx)
+	err := w.offered(ctx, targets.List)
+	if err == nil {
+		_, err = w.acceptedFilter(ctx)
+	}
+	if err == nil || isInapplicable(err) {
+		w.facts["offer"] = err
+		return nil
+	}
+	return err
+}
+
+// thenListRecorded records which part of List the server leaves out. A refusal
+// has a code that says so; anything else was ruled out before.
+func thenListRecorded(ctx context.Context) error {
+	w := of(ctx)
+	err, _ := w.facts["offer"].(error)
+	if err == nil {
+		return inapplicable("List and the filter %s are offered", doneFilters[0])
+	}
+	if verdictOf(err) != reports.Inapplicable {
+		return inconclusive("%v", err)
+	}
+	w.observe(w.plan.requirement.ID, err.(*ruling).reason)
+	return nil
+}
+
+// isDenied tells whether an answer is UNAUTHENTICATED or PERMISSION_DENIED.
+func isDenied(ex targets.Exchange) bool {
+	return ex.Answered() && !ex.Accepted() && (isCode(ex, codes.Unauthenticated, codes.PermissionDenied) || ex.HTTP == 401 || ex.HTTP == 403)
+}

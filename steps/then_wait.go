@@ -1,0 +1,303 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+func waitSteps() []definition {
+	return []definition{
+		step(`the client waits for it, for a second`, whenWaitsShortly),
+		step(`the client waits for it`, whenWaits),
+		step(`the client cancels it while a Wait for it is pending`, whenCancelsWaiting),
+		step(`the Wait ends in time`, thenWaitBounded),
+		step(`the expiry is no error`, thenExpiryNoError),
+		step(`the operation goes on as the other does`, thenGoesOnAsOther),
+		step(`the Wait ends at once, with the operation`, thenWaitImmediate),
+		step(`the Wait ends soon, with the cancelled operation`, thenReleased),
+		step(`the Wait shows what Get shows`, thenWaitAsGet),
+	}
+}
+
+// theWait is the Wait that the scenario's When made.
+func (w *world) theWait() waited {
+	x, _ := w.facts["wait"].(waited)
+	return x
+}
+
+func whenWaitsShortly(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	x, err := w.expire(ctx, w.it)
+	w.facts["wait"] = x
+	return err
+}
+
+// thenWaitBounded judges that a Wait for an operation in progress ends with
+// its timeout. What it ends with is judged elsewhere.
+func thenWaitBounded(ctx context.Context) error {
+	w := of(ctx)
+	x := w.theWait()
+	for again := false; ; again = true {
+		if err := x.unanswered(); err != nil {
+			return err
+		}
+		allowed := x.asked + w.slack()
+		if !x.outlasted() && x.call.Elapsed <= allowed {
+			return w.endedInTime(x)
+		}
+		if x.outlasted() && x.bound < allowed {
+			return inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell: it would need %v", w.slack())
+		}
+		if err := w.prompt(ctx, w.it); err != nil {
+			return err
+		}
+		if again {
+			return w.accuse(w.plan.requirement.ID, x.call.index, fmt.Sprintf("an answer after %v and %v of slack at most", x.asked, w.slack()),
+				fmt.Sprintf("%s after %v", x.Status(), x.call.Elapsed.Round(10*time.Millisecond)), "a Wait lasts longer than its timeout, twice")
+		}
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return err
+		}
+		w.it = op
+		if x, err = w.expire(ctx, op); err != nil {
+			return err
+		}
+	}
+}
+
+// endedInTime lets a Wait that ended in time judge its bound, if it was one
+// that the server made.
+func (w *world) endedInTime(x waited) error {
+	if x.Accepted() || isCode(x.call.Exchange, codes.DeadlineExceeded) {
+		return nil
+	}
+	return inconclusive("Wait answered %s (see wait.expiry-no-effect)", x.Status())
+}
+
+// thenExpiryNoError judges that a Wait which expires succeeds. Only an error
+// that comes with the expiry, on two operations, is one of the expiry.
+func thenExpiryNoError(ctx context.Context) error {
+	w := of(ctx)
+	x := w.theWait()
+	for again := false; ; again = true {
+		if err := x.unanswered(); err != nil {
+			return err
+		}
+		switch {
+		case x.outlasted():
+			return inconclusive("the Wait did not end (see wait.timeout-bound)")
+		case x.Accepted():
+			return nil
+		case x.call.Elapsed < x.asked*9/10 || isCode(x.call.Exchange, codes.Unavailable, codes.ResourceExhausted):
+			return inconclusive("Wait answered %s after %v, before it expired", x.Status(), x.call.Elapsed.Round(time.Millisecond))
+		case again:
+			return w.fail(x.call, "success, with the operation in progress", "the expiry of a Wait is an error of the call, twice")
+		}
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return err
+		}
+		if x, err = w.expire(ctx, op); err != nil {
+			return err
+		}
+	}
+}
+
+// thenGoesOnAsOther judges that a Wait which expired has not ended the
+// operation, neither by a cancel nor otherwise. That another operation of the
+// role goes on shows that the end is not the role's own.
+func thenGoesOnAsOther(ctx context.Context) error {
+	w := of(ctx)
+	if x := w.theWait(); x.found && !x.garbled && x.done {
+		if l, err := w.get(ctx, w.it); err != nil || !l.done {
+			return inconclusive("the Wait ended with the operation %s, which Get does not show (see operation.terminal.done-monotonic)", x.state())
+		}
+	}
+	for again := false; ; again = true {
+		err := w.unaffected(ctx, w.it, "a Wait that expired")
+		if err == nil || isViolation(err) || !w.it.lastDone() {
+			return err
+		}
+		end := w.it.snapshots[len(w.it.snapshots)-1]
+		if other := w.inProgress(ctx, w.others[0]); other != nil {
+			return other
+		}
+		if again {
+			return w.failAt(end, "the operation goes on as if nobody had waited", "the operation ended when a Wait for it expired, twice, while another goes on")
+		}
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return err
+		}
+		w.it = op
+		if _, err := w.expire(ctx, op); err != nil {
+			return err
+		}
+	}
+}
+
+// whenWaits waits for an operation that has ended.
+func whenWaits(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	x, err := w.waitDone(ctx)
+	w.facts["wait"] = x
+	return err
+}
+
+// waitDone waits for a finished operation, for less than half of what it asks
+// for. A transient answer is repeated.
+func (w *world) waitDone(ctx context.Context) (waited, error) {
+	asked := max(doneWait, w.slack()*5/2)
+	for try := 1; ; try++ {
+		x, err := w.wait(ctx, w.it, asked, asked/2+grace)
+		if err != nil || x.err != nil || x.outlasted() || !transient(x.call.Exchange) {
+			return x, err
+		}
+		if try == transientTries || !sleep(ctx, firstPause*20) {
+			return x, inconclusive("Wait answered %s, %d times", x.Status(), try)
+		}
+	}
+}
+
+// thenWaitImmediate judges that the Wait for a finished operation ends in less
+// than half the time that it asks for, with the operation done.
+func thenWaitImmediate(ctx context.Context) error {
+	w := of(ctx)
+	x := w.theWait()
+	const want = "at once, the operation as it ended"
+	for again := false; ; again = true {
+		if err := x.unanswered(); err != nil {
+			return err
+		}
+		if !x.outlasted() && x.call.Elapsed < x.asked/2 {
+			return w.waitedDone(ctx, x, want)
+		}
+		if x.outlasted() && x.bound < x.asked/2 {
+			return inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell")
+		}
+		if err := w.prompt(ctx, w.it); err != nil {
+			return err
+		}
+		if again {
+			return w.accuse(w.plan.requirement.ID, x.call.index, want, fmt.Sprintf("nothing for %v of the %v asked for", x.call.Elapsed.Round(10*time.Millisecond), x.asked),
+				"a Wait for a finished operation does not end at once, twice")
+		}
+		op, err := w.again(ctx, w.it)
+		if err != nil {
+			return err
+		}
+		w.it = op
+		if x, err = w.waitDone(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// waitedDone judges what a Wait for a finished operation ended with. An error
+// is a finding only where a Wait for one in progress succeeds.
+func (w *world) waitedDone(ctx context.Context, x waited, want string) error {
+	switch {
+	case x.found && !x.garbled && x.done:
+		return nil
+	case x.found && !x.garbled:
+		return w.failAt(x.snapshot, want, "a Wait for a finished operation shows it in progress")
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	control, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Wait, waitRequest(op.name, probeWait), "control: does a Wait for an operation in progress succeed?")
+	})
+	if err != nil {
+		return err
+	}
+	if !control.Accepted() {
+		return inconclusive("Wait answered %s, and %s for an operation in progress", x.Status(), control.Status())
+	}
+	return w.fail(x.call, want, "a Wait for a finished operation does not return it")
+}
+
+func whenCancelsWaiting(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	r, err := w.cancelWhileWaiting(ctx)
+	w.it = r.op
+	w.facts["release"] = r
+	return err
+}
+
+// thenReleased judges that the cancellation ends a pending Wait.
+func thenReleased(ctx context.Context) error {
+	w := of(ctx)
+	r, _ := w.facts["release"].(release)
+	const want = "soon after the end is visible, the cancelled operation"
+	for again := false; ; again = true {
+		last := r.last
+		switch {
+		case last.found && !last.garbled && last.done:
+			return nil
+		case r.early:
+			return inconclusive("Wait answered %s before the cancel", last.Status())
+		case r.stale, last.found && !last.garbled:
+			return inconclusive("Wait answered that the operation was in progress, or not at all, when it was done (see wait.done-immediate)")
+		case last.err == nil && transient(last.call.Exchange):
+			return inconclusive("Wait answered %s", last.Status())
+		case last.err == nil:
+			return w.fail(last.call, want, "a Wait that was pending when the operation was cancelled does not return it")
+		case last.err.Kind != targets.Aborted:
+			return inconclusive("Wait brought no answer: %v", last.err)
+		}
+		if err := w.prompt(ctx, r.op); err != nil {
+			return err
+		}
+		if again {
+			return w.accuse(w.plan.requirement.ID, last.call.index, want, fmt.Sprintf("nothing, %v after it", w.slack()),
+				"a Wait stays pending when the operation has been cancelled, twice")
+		}
+		var err error
+		if r, err = w.cancelWhileWaiting(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// thenWaitAsGet compares the result that Wait shows with that of Get.
+func thenWaitAsGet(ctx context.Context) error {
+	w := of(ctx)
+	x := w.theWait()
+	if r, ok := w.facts["release"].(release); ok {
+		x = r.last
+	}
+	if !x.found || x.garbled || !x.done {
+		return inconclusive("the Wait did not end with a finished operation (see wait.done-immediate and wait.released-on-cancel)")
+	}
+	l, err := w.mustFind(ctx, w.it)
+	if err != nil {
+		return err
+	}
+	if !l.done {
+		return inconclusive("Get shows the operation in progress (see operation.terminal.done-monotonic)")
+	}
+	if !sameResult(l.snapshot, x.snapshot) {
+		return w.failAt(x.snapshot, "as Get shows it: "+l.state(), "Wait shows another result of the operation than Get")
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package steps
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// The times of Wait. A verdict on time needs more than the slack, which is
+// leastSlack or slackGets times the median Get, whichever is longer.
+const (
+	shortWait  = time.Second      // asked for where it is to expire
+	doneWait   = 5 * time.Second  // asked for where the operation is done
+	longWait   = 30 * time.Second // asked for where a cancel is to end it
+	leastSlack = 2 * time.Second
+	slackGets  = 10
+	// grace is added to a deadline of our own, so that an answer which the
+	// deadline itself provokes is late beyond doubt.
+	grace = 100 * time.Millisecond
+	// becomesPending is how long a Wait is left alone before a cancel, so that
+	// it is pending.
+	becomesPending = 100 * time.Millisecond
+)
+
+// slack is what is allowed beyond a time that the contract gives.
+func (w *world) slack() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var gets []time.Duration
+	for _, ex := range w.exchanges {
+		if ex.Method == targets.Get && ex.Answered() {
+			gets = append(gets, ex.Elapsed)
+		}
+	}
+	if len(gets) == 0 {
+		return leastSlack
+	}
+	slices.Sort(gets)
+	return max(leastSlack, slackGets*gets[len(gets)/2])
+}
+
+// prompt is the control of a verdict on time: a Get of the operation is
+// answered quickly. The error is a ruling.
+func (w *world) prompt(ctx context.Context, op *operation) error {
+	l, err := w.get(ctx, op)
+	if err == nil && l.Elapsed > leastSlack/4 {
+		err = inconclusive("Get is slow as well (%v): nothing can be told from time", l.Elapsed.Round(time.Millisecond))
+	}
+	return err
+}
+
+// A waited is a Wait that came to an end: by an answer, or because its time
+// was over.
+type waited struct {
+	look
+	asked time.Duration
+	bound time.Duration // when the client gave up
+}
+
+// outlasted tells whether the client had to give up, or whether the answer is
+// one that its giving up has provoked.
+func (x waited) outlasted() bool {
+	if x.err != nil {
+		return x.err.Kind == targets.TimedOut && x.call.Elapsed >= x.bound-grace
+	}
+	return !x.Accepted() && x.call.Elapsed >= x.bound-grace
+}
+
+// wait calls Wait once and reads what it shows of the operation. The call is
+// given up after the bound, at the latest after what it asks for and
+// timeouts.request.
+func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Duration) (waited, error) {
+	out := waited{asked: asked, bound: min(bound, asked+w.requestFor())}
+	short, cancel := context.WithTimeout(ctx, out.bound)
+	defer cancel()
+	c := w.call(short, targets.Wait, waitRequest(op.name, asked), "")
+	if c.err != nil && ctx.Err() != nil {
+		return out, stopped(ctx)
+	}
+	if c.err != nil {
+		out.look = look{call: c}
+		return out, nil
+	}
+	out.look = w.sightWait(op, c)
+	return out, nil
+}
+
+// sightWait reads the answer of a Wait. Errors of a Wait that is not offered,
+// or that was given up, are not judged by their form.
+func (w *world) sightWait(op *operation, c call) look {
+	if !c.Accepted() && (notOffered(c) || transient(c.Exchange)) {
+		return look{call: c}
+	}
+	return w.sight(op, c)
+}
+
+// expire waits for an operation in progress until the Wait expires.
+func (w *world) expire(ctx context.Context, op *operation) (waited, error) {
+	return w.wait(ctx, op, shortWait, time.Hour)
+}
+
+// unanswered rules on a Wait that brought no answer for a reason other than
+// time; nil where it brought one, or lasted too long.
+func (x waited) unanswered() error {
+	if x.err != nil && !x.outlasted() {
+		return inconclusive("Wait brought no answer: %v", x.err)
+	}
+	return nil
+}
+
+// A release is a Wait that was pending when its operation was cancelled.
+type release struct {
+	op      *operation
+	settled settled
+	last    waited
+	// stale: the last Wait was asked for when Get had shown the end already.
+	stale bool
+	early bool // a Wait ended with an error before the cancel was sent
+}
+
+// cancelWhileWaiting cancels a fresh operation while a Wait for it is pending,
+// and follows both to their end. A Wait may answer at any time that the
+// operation is in progress; it is then asked again.
+func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return release{}, err
+	}
+	out := release{op: op}
+	waiting, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	seen := make(chan []call, 1)
+	go func() { seen <- w.keepWaiting(waiting, op) }()
+	if _, err = w.poll(ctx, op, becomesPending, func(look) (bool, error) { return false, nil }); err != nil {
+		giveUp()
+		<-seen
+		return out, err
+	}
+	sent := time.Now()
+	c := w.cancel(ctx, op)
+	switch {
+	case c.err != nil:
+		err = inconclusive("the cancel brought no answer: %v", c.err)
+	case transient(c.Exchange):
+		err = inconclusive("cancel answered %s", c.Status())
+	case !c.Accepted():
+		err = w.refused(c)
+	default:
+		out.settled, err = w.becomesCancelled(ctx, op)
+	}
+	if err != nil {
+		giveUp()
+		<-seen
+		return out, err
+	}
+	timer := time.NewTimer(w.slack() + grace)
+	defer timer.Stop()
+	var calls []call
+	select {
+	case calls = <-seen:
+	case <-timer.C:
+		giveUp()
+		calls = <-seen
+	}
+	if ctx.Err() != nil {
+		return out, stopped(ctx)
+	}
+	for _, c := range calls {
+		out.last = waited{look: look{call: c}, asked: longWait}
+		if c.err == nil {
+			out.last.look = w.sightWait(op, c)
+		}
+	}
+	last := out.last.call
+	out.stale = last.Start.After(out.settled.received)
+	out.early = last.err == nil && !last.Accepted() && last.End().Before(sent)
+	return out, nil
+}
+
+// keepWaiting calls Wait until it shows the operation done, fails, or is given
+// up. Only the last call and those that showed the operation are returned.
+func (w *world) keepWaiting(ctx context.Context, op *operation) []call {
+	var calls []call
+	for pause := 5 * firstPause; ; pause = min(2*pause, longestPoll) {
+		c := w.call(ctx, targets.Wait, waitRequest(op.name, longWait), "")
+		calls = append(calls, c)
+		again := c.err == nil && (transient(c.Exchange) || c.Accepted() && !readOperation(c.Exchange, c.index, object(c.Doc)).done)
+		if !again || !sleep(ctx, pause) {
+			return calls
+		}
+	}
+}

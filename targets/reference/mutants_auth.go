@@ -1,0 +1,135 @@
+package reference
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// protect has the server ask every caller who it is.
+func protect(o *Options) {
+	o.Tokens = map[string]Caller{"token-of-the-owner": Owner, "token-of-a-stranger": Stranger}
+}
+
+// asGoogle judges the server by the profile google.
+func asGoogle(t *targets.Target) { t.Profile = targets.ProfileGoogle }
+
+// A denial answers the cancel of a caller who may not cancel.
+type denial func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error
+
+// answersCallers returns the fault of a protected server that answers the
+// cancels of some callers in its own way; nil has them denied as usual.
+func answersCallers(nobody, stranger denial) Fault {
+	return Fault{Options: protect, Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		switch caller := CallOf(ctx).Caller; {
+		case caller == Nobody && nobody != nil:
+			return nobody(ctx, next, r)
+		case caller == Stranger && stranger != nil:
+			return stranger(ctx, next, r)
+		}
+		return next.Cancel(ctx, r)
+	})}
+}
+
+// admitted cancels as the owner would.
+func admitted(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+	return next.Cancel(asOwner(ctx), r)
+}
+
+// deniedLate cancels, and then denies.
+func deniedLate(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+	_ = admitted(ctx, next, r) // the caller is not told
+	return next.Cancel(ctx, r)
+}
+
+func denyAs(err error) denial {
+	return func(context.Context, Service, *longrunningpb.CancelOperationRequest) error { return err }
+}
+
+// authMutants are wrong about who may cancel.
+func authMutants() []Mutant {
+	return append(callerMutants(), orderMutants()...)
+}
+
+func callerMutants() []Mutant {
+	const missing, insufficient, noEffect = "auth.missing-credentials", "auth.insufficient", "auth.no-effect"
+	hidden := answersCallers(nil, denyAs(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found")))
+	hidden.Target = asGoogle
+	mutant := func(name, doc string, f Fault, breaks ...string) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: breaks, Fault: f}
+	}
+	return []Mutant{
+		mutant("cancel-unguarded", "Asks nobody who it is before a cancel, only before a Get.", answersCallers(admitted, admitted), missing, insufficient),
+		mutant("anonymous-admitted", "Takes a caller without credentials for its own.", answersCallers(admitted, nil), missing),
+		mutant("anonymous-invalid", "Answers INVALID_ARGUMENT to a caller without credentials.",
+			answersCallers(denyAs(refuse(codes.InvalidArgument, "HEADER_MISSING", "header authorization is missing")), nil), missing),
+		mutant("anonymous-500", "Fails on a caller without credentials.",
+			answersCallers(denyAs(refuse(codes.Internal, "REQUEST_FAILED", "claims are nil")), nil), missing),
+		mutant("anonymous-not-found", "Answers NOT_FOUND to a caller without credentials.",
+			answersCallers(denyAs(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found")), nil), missing),
+		mutant("anonymous-denied-late", "Cancels, and then asks for credentials.", answersCallers(deniedLate, nil), missing),
+		mutant("stranger-admitted", "Asks who a caller is, and not what it may do.", answersCallers(nil, admitted), insufficient),
+		mutant("stranger-unauthenticated", "Answers UNAUTHENTICATED to a caller that it knows.",
+			answersCallers(nil, denyAs(refuse(codes.Unauthenticated, "CREDENTIALS_INVALID", "the credentials are not valid here"))), insufficient),
+		mutant("stranger-failed-precondition", "Answers FAILED_PRECONDITION to a caller without permission.",
+			answersCallers(nil, denyAs(refuse(codes.FailedPrecondition, "ROLE_MISSING", "the caller has no role here"))), insufficient),
+		mutant("stranger-not-found", "Hides operations from callers without permission, which the profile google forbids.", hidden, insufficient),
+		mutant("denied-late", "Cancels, and then finds that the caller has no permission.", answersCallers(nil, deniedLate), noEffect),
+		mutant("denied-late-to-all", "Checks the caller in a hook that runs after the method.", answersCallers(deniedLate, deniedLate), noEffect, missing),
+	}
+}
+
+// orderMutants look at the operation or at the request before the caller's
+// permission.
+func orderMutants() []Mutant {
+	const leak, first = "auth.no-existence-leak", "auth.before-validation"
+	unknown := func(answer func(name string) error) denial {
+		return func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if peek(ctx, next, r.GetName()) == nil {
+				return answer(r.GetName())
+			}
+			return next.Cancel(ctx, r)
+		}
+	}
+	finished := answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op.GetDone() {
+			return refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	})
+	finished.Target = asGoogle
+	idle := answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op.GetDone() {
+			return nil
+		}
+		return next.Cancel(ctx, r)
+	})
+	idle.Target = asGoogle
+	return []Mutant{
+		{Name: "leaks-existence", Doc: "Looks an operation up before it checks the caller: unknown names are NOT_FOUND, others denied.",
+			Breaks: []string{leak}, Fault: answersCallers(nil, unknown(notFound))},
+		{Name: "leaks-existence-by-reason", Doc: "Denies with another reason where there is no such operation.",
+			Breaks: []string{leak}, Fault: answersCallers(nil, unknown(func(string) error {
+				return refuse(codes.PermissionDenied, "RESOURCE_NOT_FOUND", "the caller may not use operations here, or they do not exist")
+			}))},
+		{Name: "looks-at-state-first", Doc: "Refuses to cancel what is finished before it checks the caller.",
+			Breaks: []string{first}, Fault: finished},
+		{Name: "finished-ok-for-all", Doc: "Has nothing to do for a finished operation, and answers OK to any caller that it knows.",
+			Breaks: []string{first}, Fault: idle},
+		{Name: "looks-at-body-first", Doc: "Refuses unknown members of the body before it checks the caller.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {first}, targets.GRPC: {}},
+			Fault: Fault{Options: protect, Target: asGoogle,
+				REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+					if bytes.Contains(body, []byte(`"noSuchMember"`)) {
+						writeError(w, invalid("BODY_MALFORMED", "request body: unknown field"))
+						return
+					}
+					next.ServeHTTP(w, r)
+				})}},
+	}
+}

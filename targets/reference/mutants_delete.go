@@ -1,0 +1,69 @@
+package reference
+
+import (
+	"context"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// A deleter is a Service whose Delete is another one.
+type deleter struct {
+	Service
+	delete func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error
+}
+
+// Delete implements Service.
+func (d deleter) Delete(ctx context.Context, r *longrunningpb.DeleteOperationRequest) error {
+	return d.delete(ctx, d.Service, r)
+}
+
+// deletes returns the hook of a deleter.
+func deletes(del func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error) func(Service) Service {
+	return func(next Service) Service { return deleter{next, del} }
+}
+
+// deleteMutants are wrong about Delete of operations that have ended.
+func deleteMutants() []Mutant {
+	const after, gone = "delete.after-cancel", "cancel.deleted.not-found"
+	refusing := func(refusal error) func(Service) Service {
+		return deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+			if isCancelled(peek(ctx, next, r.GetName())) {
+				return refusal
+			}
+			return next.Delete(ctx, r)
+		})
+	}
+	return []Mutant{
+		{Name: "delete-refuses-cancelled", Doc: "Deletes only operations that have succeeded or failed.", Breaks: []string{after},
+			Fault: Fault{Service: refusing(refuse(codes.FailedPrecondition, "OPERATION_NOT_FINISHED", "the operation is not finished"))}},
+		{Name: "delete-loses-cancelled", Doc: "Does not find a cancelled operation when it is to be deleted.", Breaks: []string{after},
+			Fault: Fault{Service: refusing(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found"))}},
+		{Name: "delete-fails-on-cancelled", Doc: "Fails on the deletion of a cancelled operation: it expects a response.", Breaks: []string{after},
+			Fault: Fault{Service: refusing(refuse(codes.Internal, "REQUEST_FAILED", "response is nil"))}},
+		{Name: "delete-does-nothing", Doc: "Answers OK and deletes nothing.", Breaks: []string{after, gone},
+			Fault: Fault{Service: deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+				_, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
+				return err
+			})}},
+		{Name: "cancel-fails-on-deleted", Doc: "Fails on the cancel of an operation that was deleted.", Breaks: []string{gone},
+			Fault: Fault{Service: deletedCancelled(refuse(codes.Internal, "REQUEST_FAILED", "record is nil"))}},
+		{Name: "cancel-finds-deleted-finished", Doc: "Keeps the state of deleted operations, and refuses to cancel one that had ended.", Breaks: []string{gone},
+			Fault: Fault{Service: deletedCancelled(refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished"))}},
+	}
+}
+
+// deletedCancelled is a hook that answers the cancel of deleted operations.
+func deletedCancelled(answer error) func(Service) Service {
+	return func(next Service) Service {
+		known := newLedger(next)
+		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			err := next.Cancel(ctx, r)
+			if h, _ := known.of(r.GetName()); h.deleted && status.Code(err) == codes.NotFound {
+				return answer
+			}
+			return err
+		}}
+	}
+}

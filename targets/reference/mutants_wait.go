@@ -1,0 +1,224 @@
+package reference
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// A waiter is a Service whose Wait is another one.
+type waiter struct {
+	Service
+	wait waitFunc
+}
+
+// A waitFunc answers a Wait. before is the operation as it was when the call
+// came; it is nil where there is none, or where the caller may not see it.
+type waitFunc func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error)
+
+// Wait implements Service.
+func (w waiter) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	before, err := w.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
+	if err != nil {
+		before = nil
+	}
+	return w.wait(ctx, w.Service, r, before)
+}
+
+// waits returns the hook of a waiter.
+func waits(wait waitFunc) func(Service) Service {
+	return func(next Service) Service { return waiter{next, wait} }
+}
+
+// waited returns the hook of a service whose Wait shows operations changed.
+func waited(edit func(before, op *longrunningpb.Operation)) func(Service) Service {
+	return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		op, err := next.Wait(ctx, r)
+		if err == nil {
+			edit(before, op)
+		}
+		return op, err
+	})
+}
+
+// pass lets time go by, unless the caller goes first.
+func pass(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// forever is longer than any caller waits.
+const forever = time.Minute
+
+// Requirements about Wait.
+const (
+	waitReleased  = "wait.released-on-cancel"
+	waitBounded   = "wait.timeout-bound"
+	waitImmediate = "wait.done-immediate"
+	waitExpiry    = "wait.expiry-no-effect"
+	waitEqualsGet = "wait.equals-get"
+)
+
+// waitMutants are wrong about Wait.
+func waitMutants() []Mutant {
+	return append(append(waitTimeMutants(), waitAnswerMutants()...), waitExpiryMutants()...)
+}
+
+// waitTimeMutants wait too long.
+func waitTimeMutants() []Mutant {
+	return []Mutant{
+		{Name: "wait-ignores-timeout", Doc: "Waits until the operation is done, whatever the request asks for.", Breaks: []string{waitBounded},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				return next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName()})
+			})}},
+		{Name: "wait-takes-seconds-for-minutes", Doc: "Takes the timeout for a number of minutes.", Breaks: []string{waitBounded},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				return next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName(), Timeout: durationpb.New(60 * r.GetTimeout().AsDuration())})
+			})}},
+		{Name: "wait-hangs", Doc: "Never answers a Wait.", Breaks: []string{waitBounded, waitImmediate, waitReleased},
+			Fault: Fault{Service: waits(func(ctx context.Context, _ Service, _ *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				return nil, pass(ctx, forever)
+			})}},
+		{Name: "wait-sleeps", Doc: "Sleeps for the timeout before it looks at the operation.", Breaks: []string{waitImmediate, waitReleased},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
+					return nil, err
+				}
+				return next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
+			})}},
+		{Name: "wait-sleeps-when-done", Doc: "Waits for a change, which an operation that has ended never sees.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if before.GetDone() {
+					if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
+						return nil, err
+					}
+				}
+				return next.Wait(ctx, r)
+			})}},
+		{Name: "wait-not-woken", Doc: "Wakes those who wait when the work ends by itself, but not when it is cancelled.", Breaks: []string{waitReleased},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				began := time.Now()
+				op, err := next.Wait(ctx, r)
+				if err == nil && isCancelled(op) && !before.GetDone() {
+					err = pass(ctx, r.GetTimeout().AsDuration()-time.Since(began))
+				}
+				return op, err
+			})}},
+	}
+}
+
+// waitAnswerMutants answer something else than the operation as it is.
+func waitAnswerMutants() []Mutant {
+	refusing := func(refusal error, when func(before, op *longrunningpb.Operation) bool) func(Service) Service {
+		return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			op, err := next.Wait(ctx, r)
+			if err == nil && when(before, op) {
+				return nil, refusal
+			}
+			return op, err
+		})
+	}
+	asCancelled := refuse(codes.Canceled, "OPERATION_CANCELLED", cancelMessage)
+	return []Mutant{
+		{Name: "wait-fails-when-cancelled", Doc: "Makes the error of a cancelled operation the error of every Wait for it.", Breaks: []string{waitReleased, waitImmediate},
+			Fault: Fault{Service: refusing(asCancelled, func(_, op *longrunningpb.Operation) bool { return isCancelled(op) })}},
+		{Name: "wait-aborted-by-cancel", Doc: "Ends a pending Wait with an error when the operation is cancelled.", Breaks: []string{waitReleased},
+			Fault: Fault{Service: refusing(refuse(codes.Aborted, "WAIT_ABORTED", "the operation was cancelled while waiting"),
+				func(before, op *longrunningpb.Operation) bool { return isCancelled(op) && !before.GetDone() })}},
+		{Name: "wait-loses-finished", Doc: "Knows only operations in progress: a Wait for one that has ended is NOT_FOUND.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: refusing(refuse(codes.NotFound, "OPERATION_NOT_RUNNING", "no such operation is running"),
+				func(before, _ *longrunningpb.Operation) bool { return before.GetDone() })}},
+		{Name: "wait-shows-stale", Doc: "Answers a Wait for an operation that has ended from a cache of those in progress.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: waited(func(before, op *longrunningpb.Operation) {
+				if before.GetDone() {
+					op.Done, op.Result = false, nil
+					setState(op, cancelling)
+				}
+			})}},
+		{Name: "wait-shows-internal", Doc: "Shows a cancelled operation with INTERNAL, the error that the worker left.", Breaks: []string{waitEqualsGet},
+			Fault: Fault{Service: waited(func(_, op *longrunningpb.Operation) {
+				if isCancelled(op) {
+					end(op, codes.Internal, "signal: killed")
+				}
+			})}},
+		{Name: "wait-shows-response", Doc: "Answers a pending Wait with what the work had done when it was cancelled.", Breaks: []string{waitEqualsGet},
+			Fault: Fault{Service: waited(func(before, op *longrunningpb.Operation) {
+				if isCancelled(op) && !before.GetDone() {
+					op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
+					setState(op, succeeded)
+				}
+			})}},
+		{Name: "wait-empties-responses", Doc: "Leaves the payload out of the response.", Breaks: []string{waitEqualsGet},
+			Fault: Fault{Service: waited(func(_, op *longrunningpb.Operation) {
+				if op.GetResponse() != nil {
+					op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
+				}
+			})}},
+		{Name: "wait-shows-unknown-error", Doc: "Shows every error as UNKNOWN.", Breaks: []string{waitEqualsGet},
+			Fault: Fault{Service: waited(func(_, op *longrunningpb.Operation) {
+				if op.GetError() != nil {
+					end(op, codes.Unknown, op.GetError().GetMessage())
+				}
+			})}},
+	}
+}
+
+// waitExpiryMutants take the expiry of a Wait for more than it is.
+func waitExpiryMutants() []Mutant {
+	expiring := func(expired func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error)) func(Service) Service {
+		return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			op, err := next.Wait(ctx, r)
+			if err != nil || op.GetDone() {
+				return op, err
+			}
+			return expired(ctx, next, op)
+		})
+	}
+	failing := func(refusal error) func(Service) Service {
+		return expiring(func(context.Context, Service, *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			return nil, refusal
+		})
+	}
+	return []Mutant{
+		{Name: "expiry-deadline-exceeded", Doc: "Fails with DEADLINE_EXCEEDED when a Wait expires.", Breaks: []string{waitExpiry},
+			Fault: Fault{Service: failing(refuse(codes.DeadlineExceeded, "WAIT_EXPIRED", "the operation is not done yet"))}},
+		{Name: "expiry-failed-precondition", Doc: "Fails with FAILED_PRECONDITION when a Wait expires.", Breaks: []string{waitExpiry},
+			Fault: Fault{Service: failing(refuse(codes.FailedPrecondition, "OPERATION_NOT_DONE", "the operation is not done yet"))}},
+		{Name: "expiry-cancels", Doc: "Cancels the operation when a Wait expires: the caller's context was the worker's.", Breaks: []string{waitExpiry},
+			Fault: Fault{Service: expiring(func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				return op, next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: op.GetName()})
+			})}},
+		{Name: "expiry-fails-operation", Doc: "Ends the operation with DEADLINE_EXCEEDED when a Wait expires.", Breaks: []string{waitExpiry},
+			Fault: Fault{Service: expiryEnds}},
+	}
+}
+
+// expiryEnds is the hook of a service whose operations end when a Wait for
+// them expires.
+func expiryEnds(next Service) Service {
+	var expired sync.Map // names
+	shown := seen(func(op *longrunningpb.Operation) {
+		if _, ok := expired.Load(op.GetName()); ok && !op.GetDone() {
+			op.Done = true
+			end(op, codes.DeadlineExceeded, "the deadline has passed")
+		}
+	})(next)
+	return waiter{shown, func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		op, err := next.Wait(ctx, r)
+		if err == nil && !op.GetDone() {
+			expired.Store(op.GetName(), true)
+		}
+		return op, err
+	}}
+}

@@ -1,0 +1,212 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// interplayVariants are unusual in List, Wait and Delete, or in how they deny.
+func interplayVariants() []Variant {
+	out := append(listVariants(), filterVariants()...)
+	return append(append(out, waitVariants()...), denialVariants()...)
+}
+
+func listVariants() []Variant {
+	parts := func(op *longrunningpb.Operation) bool {
+		op.Result = nil
+		return true
+	}
+	return []Variant{
+		{Name: "lists-active-by-default", Doc: "Lists what is in progress unless the filter asks for more.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if r.GetFilter() == "" {
+					r = withFilter(r, "done=false")
+				}
+				return next.List(ctx, r)
+			})}},
+		{Name: "lists-late", Doc: "Lists from a copy that is up to 300 ms old.", Fault: Fault{Service: listsLate}},
+		{Name: "lists-parts", Doc: "Lists operations without their results.", Fault: Fault{Service: listed(parts)}},
+		{Name: "lists-names", Doc: "Lists the names of operations, and nothing else of them.",
+			Fault: Fault{Service: listed(func(op *longrunningpb.Operation) bool {
+				name := op.GetName()
+				proto.Reset(op)
+				op.Name = name
+				return true
+			})}},
+		{Name: "lists-nothing-here", Doc: "Lists only operations that other callers have started.",
+			Fault: Fault{Service: listed(func(*longrunningpb.Operation) bool { return false })}},
+		{Name: "lists-one-by-one", Doc: "Has one operation on each page, so that the list is longer than anybody reads.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				r = withFilter(r, r.GetFilter())
+				r.PageSize = 1
+				return next.List(ctx, r)
+			})}},
+		{Name: "repeats-page-token", Doc: "Gives one page token for ever, and the first page for it.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				out, err := next.List(ctx, &longrunningpb.ListOperationsRequest{Name: r.GetName(), Filter: r.GetFilter()})
+				if err == nil {
+					out.NextPageToken = "next"
+				}
+				return out, err
+			})}},
+	}
+}
+
+// listsLate is the hook of a service whose List lags behind.
+func listsLate(next Service) Service {
+	const age = 300 * time.Millisecond
+	type copied struct {
+		list *longrunningpb.ListOperationsResponse
+		at   time.Time
+	}
+	var mu sync.Mutex
+	copies := map[string]copied{}
+	return lister{next, func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		key := r.String()
+		if c, ok := copies[key]; ok && time.Since(c.at) < age {
+			return c.list, nil
+		}
+		out, err := next.List(ctx, r)
+		if err == nil {
+			copies[key] = copied{out, time.Now()}
+		}
+		return out, err
+	}}
+}
+
+func filterVariants() []Variant {
+	unsupported := invalid("FILTER_UNSUPPORTED", "the filter is not supported")
+	return []Variant{
+		{Name: "has-no-filters", Doc: "Refuses every filter.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if r.GetFilter() != "" {
+					return nil, unsupported
+				}
+				return next.List(ctx, r)
+			})}},
+		{Name: "wants-spaces-in-filters", Doc: "Knows filters with spaces around the operator only.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if r.GetFilter() != "" && !strings.Contains(r.GetFilter(), " = ") {
+					return nil, unsupported
+				}
+				return next.List(ctx, r)
+			})}},
+		{Name: "ignores-filters", Doc: "Does not read the filter: a deviation of List.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				return next.List(ctx, withFilter(r, ""))
+			})}},
+		{Name: "finds-nothing-by-filter", Doc: "Searches for the filter as a text, and finds it in no operation.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if r.GetFilter() != "" {
+					return new(longrunningpb.ListOperationsResponse), nil
+				}
+				return next.List(ctx, r)
+			})}},
+	}
+}
+
+func waitVariants() []Variant {
+	unbound := func(m targets.Method, code int) func(http.Handler) http.Handler {
+		return requests(restMethod, m, func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no such route", code)
+		})
+	}
+	deleting := func(f func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error) Fault {
+		return Fault{Service: deletes(f)}
+	}
+	return []Variant{
+		{Name: "never-waits", Doc: "Ends every Wait at once.", Fault: Fault{Options: func(o *Options) { o.MaxWait = time.Nanosecond }}},
+		{Name: "wait-without-route", Doc: "Has no route for Wait over REST.", Fault: Fault{REST: unbound(targets.Wait, http.StatusNotFound)}},
+		{Name: "wait-malformed", Doc: "Takes the verb of Wait for a part of a malformed name, over REST.", Fault: Fault{REST: unbound(targets.Wait, http.StatusBadRequest)}},
+		{Name: "delete-without-route", Doc: "Has no route for Delete over REST.", Fault: Fault{REST: unbound(targets.Delete, http.StatusMethodNotAllowed)}},
+		{Name: "list-without-route", Doc: "Has no route for List over REST.", Fault: Fault{REST: unbound(targets.List, http.StatusNotFound)}},
+		{Name: "deletes-late", Doc: "Deletes 300 ms after it has said so.", Fault: deleting(
+			func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+				if op := peek(ctx, next, r.GetName()); op == nil {
+					return notFound(r.GetName())
+				}
+				late := context.WithoutCancel(ctx)
+				// An operation that is gone by then needs no deletion.
+				time.AfterFunc(300*time.Millisecond, func() { _ = next.Delete(late, r) })
+				return nil
+			})},
+		{Name: "keeps-running", Doc: "Does not delete what is in progress.", Fault: deleting(
+			func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+				if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() {
+					return refuse(codes.FailedPrecondition, "OPERATION_RUNNING", "operation %q is in progress", r.GetName())
+				}
+				return next.Delete(ctx, r)
+			})},
+		{Name: "hides-deleted", Doc: "Answers PERMISSION_DENIED for what was deleted: permissions go by operation.", Fault: Fault{Service: hidesDeleted}},
+	}
+}
+
+// hidesDeleted is the hook of a service that denies deleted operations.
+func hidesDeleted(next Service) Service {
+	known := newLedger(next)
+	denied := func(name string, err error) error {
+		if h, _ := known.of(name); h.deleted && status.Code(err) == codes.NotFound {
+			return refuse(codes.PermissionDenied, "PERMISSION_DENIED", "operation %q may not exist", name)
+		}
+		return err
+	}
+	return deniesDeleted{known, denied}
+}
+
+type deniesDeleted struct {
+	Service
+	denied func(name string, err error) error
+}
+
+// Get implements Service.
+func (d deniesDeleted) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := d.Service.Get(ctx, r)
+	return op, d.denied(r.GetName(), err)
+}
+
+// Cancel implements Service.
+func (d deniesDeleted) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	return d.denied(r.GetName(), d.Service.Cancel(ctx, r))
+}
+
+// denialVariants deny in ways that the profile lro tolerates.
+func denialVariants() []Variant {
+	stateFirst := func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op.GetDone() {
+			return refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	}
+	nameItself := func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if peek(ctx, next, r.GetName()) == nil {
+			return refuse(codes.PermissionDenied, "PERMISSION_DENIED", "%q may not be cancelled, or does not exist", r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	}
+	google := Fault{Options: protect, Target: asGoogle}
+	return []Variant{
+		{Name: "protected-google", Doc: "Asks every caller who it is, and is judged by the profile google.", Fault: google},
+		{Name: "forbids-anonymous", Doc: "Answers PERMISSION_DENIED to callers without credentials, as Google's front ends do.",
+			Fault: answersCallers(denyAs(refuse(codes.PermissionDenied, "CALLER_UNREGISTERED", "the method does not allow unregistered callers")), nil)},
+		{Name: "hides-from-strangers", Doc: "Answers NOT_FOUND to callers without permission, whatever exists.",
+			Fault: answersCallers(nil, denyAs(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "no such operation")))},
+		{Name: "looks-at-state", Doc: "Looks at the state of an operation before it checks the caller: a note in the profile lro.",
+			Fault: answersCallers(nil, stateFirst)},
+		{Name: "denies-in-other-words", Doc: "Has another message for the denial where there is no such operation.",
+			Fault: answersCallers(nil, nameItself)},
+		{Name: "protected-without-cancel", Doc: "Asks every caller who it is, and has no cancel.",
+			Fault: Fault{Options: func(o *Options) { protect(o); o.NoCancel = true }}},
+	}
+}
