@@ -73,7 +73,7 @@ func TestMutantsCoverTheirGroups(t *testing.T) {
 func coveredGroups() []string {
 	return []string{"Request acceptance (REST)", "Routing and names (REST)", "Success response", "Effect of an accepted cancel",
 		"State of a successfully cancelled operation", "Operation resource invariants (checked on every Operation seen)",
-		"Cancelling a finished operation", "Cancel not supported", "Unknown and malformed names; rejected calls", "Error model"}
+		"Cancelling a finished operation", "Cancel not supported", "Unknown and malformed names; rejected calls", "Authentication and authorisation (only with configured principals)", "Error model"}
 }
 
 func TestLookup(t *testing.T) {
