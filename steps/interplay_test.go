@@ -43,7 +43,7 @@ func TestTolerancesOfInterplay(t *testing.T) {
 		{variant: "no-delete", requirement: "delete.after-cancel", transport: rest, verdict: reports.Inapplicable},
 		{variant: "delete-without-route", requirement: "cancel.deleted.not-found", transport: rest, verdict: reports.Inapplicable},
 		{variant: "deletes-late", requirement: "cancel.deleted.not-found", transport: grpc, verdict: reports.Passed},
-		{variant: "keeps-running", requirement: "delete.is-not-cancel", transport: grpc, verdict: reports.Passed, observed: "answers gRPC FAILED_PRECONDITION"},
+		{variant: "keeps-running", requirement: "delete.after-cancel", transport: grpc, verdict: reports.Passed},
 		{variant: "hides-deleted", requirement: "cancel.deleted.not-found", transport: rest, verdict: reports.Passed, note: "PERMISSION_DENIED"},
 		{variant: "forbids-anonymous", requirement: "auth.missing-credentials", transport: grpc, verdict: reports.Passed, note: "instead of UNAUTHENTICATED"},
 		{variant: "hides-from-strangers", requirement: "auth.insufficient", transport: rest, verdict: reports.Passed, note: "NOT_FOUND instead of"},
