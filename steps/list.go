@@ -176,4 +176,7 @@ func (w *world) acceptedFilter(ctx context.Context) (string, error) {
 }
 
 // isInapplicable tells whether an error is the ruling that something is not offered.
-func isInapplicable(err error) bool { return err != nil && verdictOf(err) == reports.Inapplicable }
+func isInapplicable(err error) bool {
+	r, ok := err.(*ruling)
+	return ok && r.verdict == reports.Inapplicable
+}

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// A waiter is a Service whose Wait is another one.
-type waiter struct {
+// A waitService is a Service whose Wait is another one.
+type waitService struct {
 	Service
 	wait waitFunc
 }
@@ -22,7 +22,7 @@ type waiter struct {
 type waitFunc func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error)
 
 // Wait implements Service.
-func (w waiter) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+func (w waitService) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
 	before, err := w.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
 	if err != nil {
 		before = nil
@@ -30,9 +30,9 @@ func (w waiter) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest)
 	return w.wait(ctx, w.Service, r, before)
 }
 
-// waits returns the hook of a waiter.
+// waits returns the hook of a waitService.
 func waits(wait waitFunc) func(Service) Service {
-	return func(next Service) Service { return waiter{next, wait} }
+	return func(next Service) Service { return waitService{next, wait} }
 }
 
 // waited returns the hook of a service whose Wait shows operations changed.
@@ -214,7 +214,7 @@ func expiryEnds(next Service) Service {
 			end(op, codes.DeadlineExceeded, "the deadline has passed")
 		}
 	})(next)
-	return waiter{shown, func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+	return waitService{shown, func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 		op, err := next.Wait(ctx, r)
 		if err == nil && !op.GetDone() {
 			expired.Store(op.GetName(), true)
