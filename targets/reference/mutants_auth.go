@@ -58,6 +58,7 @@ func authMutants() []Mutant {
 
 func callerMutants() []Mutant {
 	const missing, insufficient, noEffect = "auth.missing-credentials", "auth.insufficient", "auth.no-effect"
+	const rejected = "cancel.rejected.no-effect" // a denial is a refusal as well
 	hidden := answersCallers(nil, denyAs(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found")))
 	hidden.Target = asGoogle
 	mutant := func(name, doc string, f Fault, breaks ...string) Mutant {
@@ -72,15 +73,15 @@ func callerMutants() []Mutant {
 			answersCallers(denyAs(refuse(codes.Internal, "REQUEST_FAILED", "claims are nil")), nil), missing),
 		mutant("anonymous-not-found", "Answers NOT_FOUND to a caller without credentials.",
 			answersCallers(denyAs(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found")), nil), missing),
-		mutant("anonymous-denied-late", "Cancels, and then asks for credentials.", answersCallers(deniedLate, nil), missing),
+		mutant("anonymous-denied-late", "Cancels, and then asks for credentials.", answersCallers(deniedLate, nil), missing, rejected),
 		mutant("stranger-admitted", "Asks who a caller is, and not what it may do.", answersCallers(nil, admitted), insufficient),
 		mutant("stranger-unauthenticated", "Answers UNAUTHENTICATED to a caller that it knows.",
 			answersCallers(nil, denyAs(refuse(codes.Unauthenticated, "CREDENTIALS_INVALID", "the credentials are not valid here"))), insufficient),
 		mutant("stranger-failed-precondition", "Answers FAILED_PRECONDITION to a caller without permission.",
 			answersCallers(nil, denyAs(refuse(codes.FailedPrecondition, "ROLE_MISSING", "the caller has no role here"))), insufficient),
 		mutant("stranger-not-found", "Hides operations from callers without permission, which the profile google forbids.", hidden, insufficient),
-		mutant("denied-late", "Cancels, and then finds that the caller has no permission.", answersCallers(nil, deniedLate), noEffect),
-		mutant("denied-late-to-all", "Checks the caller in a hook that runs after the method.", answersCallers(deniedLate, deniedLate), noEffect, missing),
+		mutant("denied-late", "Cancels, and then finds that the caller has no permission.", answersCallers(nil, deniedLate), noEffect, rejected),
+		mutant("denied-late-to-all", "Checks the caller in a hook that runs after the method.", answersCallers(deniedLate, deniedLate), noEffect, missing, rejected),
 	}
 }
 
