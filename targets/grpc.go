@@ -100,7 +100,7 @@ func (g *grpcClient) Raw(ctx context.Context, raw RawRequest) (Exchange, error) 
 		call.FullMethod = grpcService + string(raw.Method)
 	}
 	if raw.Message != nil {
-		if err := call.encode(); err != nil {
+		if err := call.encode(wantsEvidence(ctx)); err != nil {
 			return g.unsent(ctx, Exchange{Transport: GRPC, Method: raw.Method, Start: time.Now()}, err)
 		}
 	} else {
@@ -110,7 +110,7 @@ func (g *grpcClient) Raw(ctx context.Context, raw RawRequest) (Exchange, error) 
 }
 
 // encode turns the message into its payload, and into what reports show.
-func (c *grpcCall) encode() error {
+func (c *grpcCall) encode(show bool) error {
 	if c.FullMethod == grpcService+string(c.Method) && !takes(c.Method, c.Message) {
 		return fmt.Errorf("method %q does not take a request of type %T", c.Method, c.Message)
 	}
@@ -119,6 +119,9 @@ func (c *grpcCall) encode() error {
 		return fmt.Errorf("request: %w", err)
 	}
 	c.Payload = payload
+	if !show {
+		return nil
+	}
 	text, err := protojson.Marshal(c.Message)
 	if err != nil { // an Any of a type that is not linked in
 		c.shown = []byte(hex.EncodeToString(payload))
@@ -161,7 +164,9 @@ func (g *grpcClient) do(ctx context.Context, call grpcCall) (Exchange, error) {
 		defaults["grpc-timeout"] = grpcTimeout(time.Until(deadline))
 	}
 	header := g.header(call.Principal, defaults, credentials, call.Header)
-	x.Request = g.request(call, address.Host, header)
+	if wantsEvidence(ctx) {
+		x.Request = g.request(call, address.Host, header)
+	}
 	if err != nil {
 		return g.unsent(ctx, x, err)
 	}
@@ -179,6 +184,9 @@ func (g *grpcClient) do(ctx context.Context, call grpcCall) (Exchange, error) {
 		return g.failed(ctx, callCtx, x, true, fmt.Errorf("stream of an answer: %w", err))
 	}
 	g.read(&x, call, resp, answer)
+	if wantsEvidence(ctx) {
+		x.Response = g.show(x, answer)
+	}
 	if x.GRPC.HasStatus && x.Code == codes.Unauthenticated || !x.GRPC.HasStatus && x.HTTP == http.StatusUnauthorized {
 		g.refused(call.Principal)
 	}
@@ -239,6 +247,10 @@ func (g *grpcClient) read(x *Exchange, call grpcCall, resp *http.Response, a grp
 		x.Body = a.payloads[0]
 	}
 	g.render(x, call, a)
+}
+
+// show is the answer as reports show it.
+func (g *grpcClient) show(x Exchange, a grpcAnswer) Message {
 	body := x.Body
 	switch {
 	case x.Doc != nil:
@@ -246,7 +258,7 @@ func (g *grpcClient) read(x *Exchange, call grpcCall, resp *http.Response, a grp
 	case a.plain == nil:
 		body = []byte(hex.EncodeToString(body))
 	}
-	x.Response = Message{Line: g.redact.String(statusLine(*x)), Headers: g.shownValues(x.Header), Body: g.redact.shown(body, x.Truncated)}
+	return Message{Line: g.redact.String(statusLine(x)), Headers: g.shownValues(x.Header), Body: g.redact.shown(body, x.Truncated)}
 }
 
 // render decodes the message of an answer that is no error.

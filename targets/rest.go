@@ -133,7 +133,9 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 	}
 	credentials, err := r.ready(ctx, call.principal)
 	header := r.header(call.principal, call.defaults, credentials, call.added)
-	x.Request = r.request(call, target, base.Host, header)
+	if wantsEvidence(ctx) {
+		x.Request = r.request(call, target, base.Host, header)
+	}
 	if err != nil {
 		return r.unsent(ctx, x, err)
 	}
@@ -159,6 +161,10 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 		return r.failed(ctx, callCtx, x, true, fmt.Errorf("body of an answer %s: %w", resp.Status, err))
 	}
 	r.read(&x, resp)
+	if wantsEvidence(ctx) {
+		x.Response = Message{Line: r.redact.String(resp.Status), Headers: r.shownValues(resp.Header),
+			Body: r.redact.shown(x.Body, x.Truncated)}
+	}
 	if x.Code == codes.Unauthenticated {
 		r.refused(call.principal)
 	}
@@ -255,6 +261,4 @@ func (r *restClient) read(x *Exchange, resp *http.Response) {
 		x.Doc, x.DocErr = DecodeJSON(x.Body)
 	}
 	x.Code = HTTPCode(x.HTTP, x.Doc)
-	x.Response = Message{Line: r.redact.String(resp.Status), Headers: r.shownValues(resp.Header),
-		Body: r.redact.shown(x.Body, x.Truncated)}
 }

@@ -23,7 +23,7 @@ func yes(b *bool) bool { return b != nil && *b }
 
 // send makes a call and counts it.
 func (e *engine) send(ctx context.Context, c caller, t targets.Transport, m targets.Method, request proto.Message) (targets.Exchange, event) {
-	x, err := e.target.Endpoints[t].Client.Call(ctx, m, request)
+	x, err := e.target.Endpoints[t].Client.Call(targets.WithoutEvidence(ctx), m, request)
 	e.calls.Add(1)
 	e.alive(ctx, x, err)
 	ev := event{client: c.client, transport: t, method: m, start: x.Start.Sub(e.began), status: x.Status(),

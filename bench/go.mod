@@ -1,0 +1,3 @@
+module github.com/lro-tools/conform/bench
+
+go 1.26.0
