@@ -23,6 +23,7 @@ const maxFeatureLine = 60 << 10
 // A planned case is one scenario (or one row of an outline) on one transport.
 type planned struct {
 	id          string
+	round       int
 	pickle      string // the id that godog gives the pickle: both parse alike
 	uri         string
 	file        string
@@ -41,6 +42,7 @@ type document struct {
 	transport targets.Transport
 	file      features.File
 	uri       string
+	round     int // of a case that is repeated
 }
 
 // longest are the files whose cases take the most time. They are begun first,
@@ -108,10 +110,11 @@ func plan(docs []document, catalogue []features.Requirement) ([]*planned, error)
 			if c == nil {
 				continue
 			}
-			if seen[c.id] {
+			c.round = d.round
+			if seen[c.id+repeatSuffix(c.round)] {
 				return nil, fmt.Errorf("%s:%d: a second case with the id %s", d.file.Name, c.line, c.id)
 			}
-			seen[c.id] = true
+			seen[c.id+repeatSuffix(c.round)] = true
 			cases = append(cases, c)
 		}
 	}

@@ -35,10 +35,7 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 	}
 	for _, c := range s.cases {
 		for n := range max(1, r.options.Repeat) {
-			id := c.id
-			if n > 0 {
-				id += repeatSuffix(n)
-			}
+			id := c.id + repeatSuffix(n)
 			if res, ok := s.results[id]; ok {
 				out.Cases = append(out.Cases, res)
 			}

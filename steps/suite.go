@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,11 +101,10 @@ type suite struct {
 	ctxs map[targets.Transport]context.Context
 
 	mu      sync.Mutex
-	byID    map[string]*planned // by godog's pickle id
+	byID    map[string]rerun // by godog's pickle id
 	results map[string]reports.Case
 	done    int
 	pending int
-	suffix  string        // of the ids of repeated cases
 	others  int           // cases of the round, yet to end, that can run beside each other
 	quiet   chan struct{} // closed when there are none
 }
@@ -140,14 +140,12 @@ func (s *suite) judge(ctx context.Context, docs []document, catalogue []features
 	}
 	s.run.prepare(ctx, transports)
 	s.pending = len(open) * max(1, s.run.options.Repeat)
-	for i := range max(1, s.run.options.Repeat) {
-		if i > 0 {
-			if ctx.Err() != nil {
-				break // the first round says of every case why it was not judged
-			}
-			s.suffix = repeatSuffix(i)
+	rounds := max(1, s.run.options.Repeat)
+	for i, batch := 0, sideBySide(open); i < rounds; i += batch {
+		if i > 0 && ctx.Err() != nil {
+			break // the first round says of every case why it was not judged
 		}
-		if err := s.godog(ctx, docs, open, catalogue); err != nil {
+		if err := s.godog(ctx, docs, open, catalogue, i, min(batch, rounds-i)); err != nil {
 			s.run.setProblem("suite error: " + err.Error())
 		}
 	}
@@ -221,8 +219,8 @@ func decided(c *planned, err error) reports.Case {
 		Broke: []string{}, Steps: append([]reports.Step(nil), c.steps...), Exchanges: []targets.Exchange{}}
 }
 
-// godog runs the open cases once.
-func (s *suite) godog(ctx context.Context, docs []document, open []*planned, catalogue []features.Requirement) error {
+// godog runs the open cases in some rounds, side by side.
+func (s *suite) godog(ctx context.Context, docs []document, open []*planned, catalogue []features.Requirement, first, rounds int) error {
 	wanted := map[string]*planned{}
 	uris := map[string]bool{}
 	s.others, s.quiet = 0, make(chan struct{})
@@ -233,22 +231,26 @@ func (s *suite) godog(ctx context.Context, docs []document, open []*planned, cat
 		wanted[c.id] = c
 		uris[c.uri] = true
 	}
+	s.others *= rounds
 	var some []document
 	var contents []godog.Feature
-	for _, d := range docs {
-		if uris[d.uri] {
-			some = append(some, d)
-			contents = append(contents, godog.Feature{Name: d.uri, Contents: d.file.Contents})
+	for n := range rounds {
+		for _, d := range docs {
+			if uris[d.uri] {
+				d.round = first + n
+				some = append(some, d)
+				contents = append(contents, godog.Feature{Name: fmt.Sprintf("%s#%d", d.uri, n), Contents: d.file.Contents})
+			}
 		}
 	}
 	again, err := plan(some, catalogue)
 	if err != nil {
 		return err
 	}
-	byID := map[string]*planned{}
+	byID := map[string]rerun{}
 	for _, c := range again {
 		if o := wanted[c.id]; o != nil {
-			byID[c.pickle] = o
+			byID[c.pickle] = rerun{o, repeatSuffix(c.round)}
 		}
 	}
 	s.byID = byID
@@ -269,32 +271,75 @@ func (s *suite) godog(ctx context.Context, docs []document, open []*planned, cat
 			}
 		},
 		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard,
-			Concurrency: s.run.options.Concurrency, Randomize: s.run.options.Seed, FeatureContents: contents, DefaultContext: ctx},
+			Tags: onlyTags(open, len(again)/rounds), Concurrency: s.run.options.Concurrency, Randomize: s.run.options.Seed, FeatureContents: contents, DefaultContext: ctx},
 	}
 	ts.Run() // its verdict is not ours: see after
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range open {
-		if _, ok := s.results[c.id+s.suffix]; !ok {
-			r := decided(c, inconclusive("suite error: the scenario was not run"))
-			r.ID, r.SuiteBug = c.id+s.suffix, true
-			s.results[r.ID] = r
+	for n := range rounds {
+		for _, c := range open {
+			id := c.id + repeatSuffix(first+n)
+			if _, ok := s.results[id]; !ok {
+				r := decided(c, inconclusive("suite error: the scenario was not run"))
+				r.ID, r.SuiteBug = id, true
+				s.results[id] = r
+			}
 		}
 	}
 	return nil
 }
 
 // repeatSuffix tells the repetitions of a case apart; the first has none.
-func repeatSuffix(n int) string { return fmt.Sprintf("#%d", n+1) }
+func repeatSuffix(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("#%d", n+1)
+}
+
+// onlyTags keeps from godog the scenarios that are not judged, where they are
+// most of those of the features: to skip one takes it as long as to run one.
+func onlyTags(open []*planned, all int) string {
+	if len(open) > all/2 {
+		return ""
+	}
+	var tags []string
+	for _, c := range open {
+		if t := "@req:" + c.requirement.ID; !slices.Contains(tags, t) {
+			tags = append(tags, t)
+		}
+	}
+	return strings.Join(tags, ",")
+}
+
+// A rerun is a case with what tells it from its other repetitions.
+type rerun struct {
+	*planned
+	suffix string
+}
+
+// sideBySideAtMost is how many cases, with their repetitions, are given to godog
+// at a time: it keeps all of them in memory.
+const sideBySideAtMost = 2000
+
+// sideBySide is how many repetitions of the cases run side by side. Those that
+// wait for all others must not take every place, so that they go round by round.
+func sideBySide(open []*planned) int {
+	if slices.ContainsFunc(open, endangers) {
+		return 1
+	}
+	return max(1, sideBySideAtMost/len(open))
+}
 
 type cancelKey struct{}
 
 // before makes the world of a case, or ends it at once.
 func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context, error) {
-	c := s.byID[p.Id]
-	if c == nil {
+	r, ok := s.byID[p.Id]
+	if !ok {
 		return ctx, godog.ErrSkip
 	}
+	c := r.planned
 	if endangers(c) {
 		select {
 		case <-s.quiet:
@@ -302,7 +347,7 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 		}
 	}
 	w := newWorld(s.run, c)
-	w.id = c.id + s.suffix
+	w.id = c.id + r.suffix
 	if f := s.run.options.OnStart; f != nil {
 		f(w.id)
 	}
@@ -398,7 +443,7 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	}
 	defer ctx.Value(cancelKey{}).(context.CancelFunc)()
 	c := s.finish(ctx, w)
-	c.ID += s.suffix
+	c.ID = w.id
 	if f := s.run.options.onResult; f != nil {
 		f(c)
 	}
