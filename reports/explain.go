@@ -54,11 +54,14 @@ var repetition = regexp.MustCompile(`#([0-9]+)$`)
 func (c *Case) CaseID() string { return repetition.ReplaceAllString(c.ID, "") }
 
 // ratios counts, by requirement and transport, in how many rounds each was
-// judged and in how many it passed; nil where no case was repeated.
+// judged and in how many it passed; nil where no case was repeated. The rounds
+// are those of --repeat, or the runs that were merged.
 func (r *Report) ratios() map[string]map[targets.Transport]Ratio {
-	rounds := map[string][]Case{}
+	rounds := map[int][]Case{}
+	seen := map[string]int{}
 	for _, c := range r.Cases {
-		round := repetition.FindString(c.ID)
+		round := seen[c.CaseID()]
+		seen[c.CaseID()]++
 		rounds[round] = append(rounds[round], c)
 	}
 	if len(rounds) < 2 {
@@ -115,17 +118,36 @@ func (q *Requirement) judgedAgain() string {
 	return strings.Join(parts, ", ")
 }
 
-// unsteady are the requirements that passed at times and failed at times.
-func (r *Report) unsteady() []*Requirement {
-	var out []*Requirement
+// repeated are the requirements that were judged several times: how many of
+// them went the same way each time, and those that did not.
+func (r *Report) repeated() (steady int, unsteady []*Requirement) {
 	for i := range r.Requirements {
 		q := &r.Requirements[i]
+		if len(q.Runs) == 0 {
+			continue
+		}
 		if slices.ContainsFunc(targets.Transports(), func(t targets.Transport) bool {
 			ratio := q.Runs[t]
 			return ratio.Passed > 0 && ratio.Passed < ratio.Judged
 		}) {
-			out = append(out, q)
+			unsteady = append(unsteady, q)
+		} else {
+			steady++
 		}
 	}
-	return out
+	return steady, unsteady
+}
+
+// steadiness tells of the requirements that were judged several times, a line
+// each; nothing where none was.
+func (r *Report) steadiness() []string {
+	steady, unsteady := r.repeated()
+	if steady+len(unsteady) == 0 {
+		return nil
+	}
+	lines := []string{count(steady, "requirement") + " went the same way each time"}
+	for _, q := range unsteady {
+		lines = append(lines, q.ID+": "+q.judgedAgain())
+	}
+	return lines
 }

@@ -65,6 +65,7 @@ func TestRepeatedCasesShowHowOftenTheyPassed(t *testing.T) {
 	assert.Equal(t, "flaky: failed in 1 of 3; late", q.Reason)
 	assert.Equal(t, Nonconformant, r.Outcome)
 	assert.Contains(t, string(render(t, Text(false), r)), "judged again: REST passed 2 of 3")
+	assert.Equal(t, []string{"0 requirements went the same way each time", probe + ": REST passed 2 of 3"}, r.steadiness())
 
 	r = &Report{Cases: []Case{newCase(probe, targets.REST, Failed, "late")}}
 	Conclude(r, catalogueOf(probe), Criteria{RunningConfigured: true})

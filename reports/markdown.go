@@ -40,6 +40,9 @@ func Markdown(w io.Writer, r *Report) error {
 	m.heading()
 	m.totals()
 	m.failures()
+	if lines := r.steadiness(); len(lines) > 0 {
+		m.section("\n### Repeated\n\n- " + strings.Join(lines, "\n- ") + "\n")
+	}
 	m.open()
 	if r.Outcome == Incomplete && r.Advice != "" {
 		m.section(fmt.Sprintf("\n### What would let the rest be judged\n\n%s\n", fence("yaml", r.Advice)))

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -145,9 +146,33 @@ func matrixText(w io.Writer, m *Matrix) error {
 			fmt.Fprintf(&b, " %2s", symbol(c))
 		}
 		b.WriteString("\n")
+		for _, reading := range r.readings() {
+			fmt.Fprintf(&b, "      %s\n", line(reading))
+		}
 	}
 	_, err := io.WriteString(w, trimLines(b.String()))
 	return err
+}
+
+// readings tell which reading each server took, one line for those that took
+// the same.
+func (r MatrixRow) readings() []string {
+	var order []string
+	by := map[string][]string{}
+	for i, c := range r.Cells {
+		if c.Observed == "" {
+			continue
+		}
+		if by[c.Observed] == nil {
+			order = append(order, c.Observed)
+		}
+		by[c.Observed] = append(by[c.Observed], strconv.Itoa(i+1))
+	}
+	var out []string
+	for _, o := range order {
+		out = append(out, strings.Join(by[o], ", ")+": "+excerpt(o, markdownReason))
+	}
+	return out
 }
 
 // trimLines removes spaces at the ends of lines.
@@ -180,6 +205,12 @@ func matrixMarkdown(w io.Writer, m *Matrix) error {
 		}
 		b.WriteString("\n")
 	}
+	b.WriteString("\n### Readings, where several are legal\n\n")
+	for _, r := range m.Rows {
+		for _, reading := range r.readings() {
+			fmt.Fprintf(&b, "- %s, %s\n", code(r.Requirement), code(reading))
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -204,7 +235,7 @@ const matrixPage = `<!DOCTYPE html>
 <table>
 <thead><tr><th scope="col">Requirement</th>{{range $i, $s := .Servers}}<th scope="col">{{.Name}}</th>{{end}}</tr></thead>
 <tbody>
-{{range .Rows}}<tr><th scope="row" title="{{.Statement}}"><code>{{.Requirement}}</code></th>{{range .Cells}}<td class="{{.Verdict}}"{{if .Observed}} title="{{.Observed}}"{{end}}>{{.Verdict}}{{if .Known}} (known){{end}}</td>{{end}}</tr>
+{{range .Rows}}<tr><th scope="row" title="{{.Statement}}"><code>{{.Requirement}}</code></th>{{range .Cells}}<td class="{{.Verdict}}">{{.Verdict}}{{if .Known}} (known){{end}}{{if .Observed}}<br><small>{{.Observed}}</small>{{end}}</td>{{end}}</tr>
 {{end}}</tbody>
 </table>
 </div>

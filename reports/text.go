@@ -43,6 +43,7 @@ func Text(color bool) Writer {
 		t.failures()
 		t.table()
 		t.notes()
+		t.repeated()
 		t.open()
 		t.ending()
 		_, err = w.Write(t.Bytes())
@@ -269,6 +270,16 @@ func needsByRequirement(r *Report) map[string][]string {
 		}
 	}
 	return out
+}
+
+// repeated tells what differed from one repetition to the next.
+func (t *textReport) repeated() {
+	for i, l := range t.report.steadiness() {
+		if i == 0 {
+			t.printf("\n%s\n", t.paint(ansiBold, "Repeated"))
+		}
+		t.printf("  %s\n", l)
+	}
 }
 
 // ending tells what was left behind, the outcome, and what would change it.

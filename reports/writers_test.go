@@ -83,7 +83,18 @@ func TestColorOnlyWhereAsked(t *testing.T) {
 func TestJSONKeepsItsSchemaAndReadsBack(t *testing.T) {
 	bare := &Report{Started: "2026-01-02T03:04:05Z", Problem: "connection refused"}
 	Conclude(bare, smallCatalogue(), Criteria{RunningConfigured: true})
-	for name, r := range map[string]*Report{"sample": sampleReport(), "hostile": hostileReport(), "bare": bare} {
+	full := sampleReport()
+	full.Target.File, full.Target.Set = "target.yaml", []string{"rest.url=http://127.0.0.1:1/v1"}
+	again := newCase("cancel.state.code-1", targets.REST, Passed, "")
+	again.ID += "#2"
+	stranger := call(0, targets.Cancel, "POST /v1/operations/a:cancel", "403 Forbidden", "{}")
+	stranger.Principal = targets.Stranger
+	again.Exchanges = []targets.Exchange{stranger}
+	full.Cases = append(full.Cases, again)
+	Conclude(full, smallCatalogue(), Criteria{RunningConfigured: true, Baseline: []KnownFailure{{Requirement: "cancel.state.code-1", Transport: targets.REST,
+		Fingerprint: "012345678901", Reason: "x", Issue: "https://example.com/1", Expires: "2027-01-01", Where: "known.yaml:2"}}})
+	full.Diagnose([]Fault{{Name: "a", Doc: "Does so.", Broken: map[targets.Transport][]string{targets.REST: {"cancel.state.code-1"}}}})
+	for name, r := range map[string]*Report{"sample": sampleReport(), "hostile": hostileReport(), "bare": bare, "full": full} {
 		t.Run(name, func(t *testing.T) {
 			data := render(t, JSON, r)
 			d := json.NewDecoder(bytes.NewReader(data))
