@@ -87,6 +87,7 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		if ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
+		w.pulse(ctx, err)
 		if role == targets.Running {
 			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
 		}
@@ -100,6 +101,25 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 	w.mine = append(w.mine, op)
 	w.mu.Unlock()
 	return op, nil
+}
+
+// pulse asks the target for an operation of this run after a start that
+// brought no answer: where the target has gone, the run must learn of it,
+// also if the recipe calls another address.
+func (w *world) pulse(ctx context.Context, start error) {
+	var none *targets.NoAnswer
+	if !errors.As(start, &none) || w.client == nil {
+		return
+	}
+	w.run.mu.Lock()
+	name := ""
+	for name = range w.run.owned {
+		break
+	}
+	w.run.mu.Unlock()
+	if name != "" {
+		w.call(ctx, targets.Get, getRequest(name), "does the target still answer?")
+	}
 }
 
 // takeSpare gives the case the operation that was started before the first

@@ -143,15 +143,15 @@ func TestTargetDiesHalfWay(t *testing.T) {
 		s.Handler().ServeHTTP(w, r)
 	})
 	h.Start()
-	gone := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
-		defer close(gone)
+		defer close(closed)
 		<-dying
 		_ = h.Listener.Close()
 		h.CloseClientConnections()
 	}()
 	t.Cleanup(func() {
-		<-gone
+		<-closed
 		h.Close()
 		assert.NoError(t, s.Close())
 	})
@@ -163,13 +163,23 @@ func TestTargetDiesHalfWay(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, ctx.Err(), "the run took longer than 30 s")
 	assert.Empty(t, list(accused(r, targets.REST)))
-	reasons := map[string]int{}
+	const together = 16 // cases that may have had a call under way when it died
+	gone, others := map[string]int{}, map[string]int{}
 	for _, c := range r.Cases {
-		if c.Verdict == reports.Inconclusive && strings.Contains(c.Reason, "the target is gone over rest") {
-			reasons[c.Reason]++
+		switch {
+		case c.Verdict != reports.Inconclusive:
+		case strings.Contains(c.Reason, "the target is gone over rest"):
+			gone[c.Reason]++
+		default:
+			others[c.Reason]++
 		}
 	}
-	assert.Len(t, reasons, 1, "%v", reasons)
+	assert.Len(t, gone, 1)
+	total := 0
+	for _, n := range others {
+		total += n
+	}
+	assert.LessOrEqual(t, total, together, "%v", others)
 	assert.Contains(t, []int{3, 4}, r.ExitCode(), r.Reason)
 	noSuiteError(t, r)
 }

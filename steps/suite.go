@@ -418,10 +418,14 @@ func (s *suite) afterStep(ctx context.Context, st *godog.Step, status godog.Step
 		step.Status = "passed"
 	case err != nil:
 		step.Status, step.Message = "failed", err.Error()
-		switch err.(type) {
+		switch e := err.(type) {
 		case *violation:
 		case *ruling:
 			step.Status = "skipped"
+			if e.verdict == reports.Inconclusive && ctx.Err() != nil { // why the case was ended, not how a step met it
+				err = stopped(ctx)
+				step.Message = err.Error()
+			}
 		default:
 			w.suiteBug = true
 			err = inconclusive("suite error: %v", err)
