@@ -152,6 +152,9 @@ func judgeAll(ctx context.Context, subjects []subject, p *progress) (*killMatrix
 	var wg sync.WaitGroup
 	for _, i := range slowestFirst(subjects) {
 		free <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		wg.Go(func() {
 			defer func() { <-free }()
 			kills[i], errs[i] = judgeOne(ctx, subjects[i])
