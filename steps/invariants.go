@@ -284,6 +284,31 @@ func (w *world) decodeAny(v any) (any, bool) {
 	if !ok {
 		return nil, false
 	}
+	key := typeURL + "\x00" + string(value)
+	w.mu.Lock()
+	doc, known := w.decoded[key]
+	w.mu.Unlock()
+	if known {
+		return doc, doc != nil
+	}
+	if doc, ok = w.renderAny(typeURL, value); !ok {
+		doc = nil
+	}
+	w.mu.Lock()
+	if w.decoded == nil || len(w.decoded) >= decodedMost {
+		w.decoded = map[string]any{}
+	}
+	w.decoded[key] = doc
+	w.mu.Unlock()
+	return doc, ok
+}
+
+// decodedMost bounds how many decoded values a case remembers: polls bring the
+// same metadata again and again.
+const decodedMost = 64
+
+// renderAny is decodeAny without memory; nil where the type is not known.
+func (w *world) renderAny(typeURL string, value []byte) (any, bool) {
 	if text, err := protojson.Marshal(&anypb.Any{TypeUrl: typeURL, Value: value}); err == nil {
 		doc, err := targets.DecodeJSON(text)
 		return doc, err == nil

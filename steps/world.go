@@ -36,7 +36,8 @@ type world struct {
 
 	mu        sync.Mutex
 	exchanges []targets.Exchange
-	mine      []*operation // everything that the case started
+	mine      []*operation   // everything that the case started
+	decoded   map[string]any // values of google.protobuf.Any, by type and bytes
 	held      map[string]bool
 	breaches  []reports.Breach
 	notes     map[string][]string

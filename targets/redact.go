@@ -133,7 +133,7 @@ func (r *Redactor) Header(name, value string) string {
 
 // A shape is what a credential looks like, and what is left of it.
 type shape struct {
-	hint    string // lower case; only texts that hold it are searched
+	hints   []string // lower case; only texts that hold one of them are searched
 	pattern *regexp.Regexp
 	left    string
 	spare   func(match string) bool // what is no credential after all; nil: nothing
@@ -144,16 +144,16 @@ type shape struct {
 // Bearer or Basic (RFC 6750, RFC 7617), URL and form parameters, members of
 // token answers (RFC 6749), and the userinfo of a URL (RFC 3986).
 var shapes = []shape{
-	{"eyj", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), Redacted, nil},
-	{"ya29.", regexp.MustCompile(`\bya29\.[A-Za-z0-9_.-]+`), Redacted, nil},
-	{"1//", regexp.MustCompile(`\b1//[A-Za-z0-9_-]{20,}`), Redacted, nil},
-	{"aiza", regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), Redacted, nil},
-	{"bearer", regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), "${1}" + Redacted, ordinaryWord},
-	{"basic", regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), "${1}" + Redacted, ordinaryWord},
-	{"=", regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted, nil},
-	{"\"", regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`, nil},
-	{"://", regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), "${1}" + Redacted + "@", nil},
-	{"private key-----", regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), Redacted, nil},
+	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), Redacted, nil},
+	{[]string{"ya29."}, regexp.MustCompile(`\bya29\.[A-Za-z0-9_.-]+`), Redacted, nil},
+	{[]string{"1//"}, regexp.MustCompile(`\b1//[A-Za-z0-9_-]{20,}`), Redacted, nil},
+	{[]string{"aiza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), Redacted, nil},
+	{[]string{"bearer"}, regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), "${1}" + Redacted, ordinaryWord},
+	{[]string{"basic"}, regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), "${1}" + Redacted, ordinaryWord},
+	{[]string{"key=", "token=", "secret=", "password=", "sig=", "signature="}, regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted, nil},
+	{[]string{`token"`, `secret"`, `key"`, `password"`}, regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`, nil},
+	{[]string{"://"}, regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), "${1}" + Redacted + "@", nil},
+	{[]string{"private key-----"}, regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), Redacted, nil},
 }
 
 // remove replaces what has the shape.
@@ -196,7 +196,7 @@ func (r *Redactor) String(s string) string {
 	}
 	lower := strings.ToLower(s)
 	for _, shape := range shapes {
-		if strings.Contains(lower, shape.hint) {
+		if slices.ContainsFunc(shape.hints, func(hint string) bool { return strings.Contains(lower, hint) }) {
 			s = shape.remove(s)
 		}
 	}
