@@ -21,7 +21,7 @@ import (
 func timeless(t *testing.T, r *reports.Report) string {
 	t.Helper()
 	out := *r
-	out.Started, out.ElapsedMS, out.Target.REST, out.Target.GRPC = "", 0, "", ""
+	out.Started, out.ElapsedMS, out.Target.REST, out.Target.GRPC, out.Leftover = "", 0, "", "", nil
 	out.Requirements, out.Cases = slices.Clone(r.Requirements), slices.Clone(r.Cases)
 	for i := range out.Requirements {
 		// Which of several legal readings is seen is left to the race.
@@ -32,7 +32,7 @@ func timeless(t *testing.T, r *reports.Report) string {
 	}
 	for i := range out.Cases {
 		c := &out.Cases[i]
-		c.ElapsedMS, c.Exchanges, c.Breaches = 0, nil, nil
+		c.ElapsedMS, c.Exchanges, c.Breaches, c.Repeat = 0, nil, nil, nil
 		c.Observed, c.Notes = nil, nil
 		c.Held = nil // an invariant of a state that a case may just miss
 		c.Steps = slices.Clone(c.Steps)
