@@ -22,6 +22,7 @@ type bench struct {
 	target    string // its target file
 	scenarios int
 	quick     bool
+	onlyPeers bool
 }
 
 func main() {
@@ -30,6 +31,7 @@ func main() {
 	flag.StringVar(&b.peers, "peers", "", "the directory of the other tools")
 	flag.IntVar(&b.scenarios, "scenarios", 500, "scenarios in each measurement of time per scenario")
 	flag.BoolVar(&b.quick, "quick", false, "leave out what takes minutes")
+	flag.BoolVar(&b.onlyPeers, "only-peers", false, "measure nothing but the other tools, and conform beside them")
 	flag.Parse()
 	if err := b.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -55,6 +57,9 @@ func (b *bench) run(ctx context.Context) error {
 		runtime.GOOS, runtime.GOARCH, load())
 	fmt.Print("| what | measured |\n|---|---|\n")
 	steps := []func(context.Context) error{b.startUp, b.whole, b.perScenario, b.storm}
+	if b.onlyPeers {
+		b.quick, steps = true, nil
+	}
 	if b.peers != "" {
 		steps = append(steps, b.others)
 	}
