@@ -113,6 +113,19 @@ func TestACaseIsRepeatedByHand(t *testing.T) {
 	assert.Nil(t, repeatLines(sampleReport(), &(&Report{Cases: []Case{*repeatable()}}).WithoutBodies().Cases[0]))
 }
 
+func TestANameIsSpelledAsItWas(t *testing.T) {
+	s := &script{asked: map[string]bool{}}
+	s.know("operations/Abcdefgh", "NAME1")
+	word := s.encodedName("http://127.0.0.1:1/v1/operations%2F%41bcdefg%68:cancel")
+	require.NotEmpty(t, word)
+	require.Equal(t, []string{percentFunction}, s.inputs)
+	out, err := exec.CommandContext(t.Context(), "bash", "-euc", percentFunction+"; NAME1=operations/Zyxwvuts; printf %s "+word).Output()
+	require.NoError(t, err)
+	assert.Equal(t, "http://127.0.0.1:1/v1/operations%2F%5Ayxwvut%73:cancel", string(out))
+	assert.Empty(t, s.encodedName("http://127.0.0.1:1/v1/operations/Abcdefgh"), "as it is known")
+	assert.Empty(t, s.encodedName("http://127.0.0.1:1/v1/operations/%41nother"))
+}
+
 // A shell runs the script as it is written: what the stand-ins for curl and
 // grpcurl are given is what was sent, with this run's values.
 func TestAShellRunsTheScript(t *testing.T) {
@@ -151,4 +164,25 @@ func TestShellQuote(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, in, string(out))
 	}
+}
+
+func TestAnOperationThatWasStartedBeforeTheCaseIsStartedAsElsewhere(t *testing.T) {
+	other := *repeatable()
+	c := repeatable()
+	c.Exchanges = c.Exchanges[2:5] // its start belongs to no case
+	for i := range c.Exchanges {
+		c.Exchanges[i].Request.Line = strings.ReplaceAll(c.Exchanges[i].Request.Line, "3DNU363IM57LNU4S", "ANOTHER1")
+	}
+	r := sampleReport()
+	other.Exchanges[0].Note = "start of role running"
+	other.Exchanges[1], other.Exchanges[2] = other.Exchanges[2], other.Exchanges[1]
+	r.Cases = []Case{other, *c}
+	script := strings.Join(repeatLines(r, c), "\n")
+	assert.Contains(t, script, "(start of role running, as before another case)")
+	assert.Contains(t, script, `"http://127.0.0.1:8080/v1/${NAME1}"`)
+	assert.NotContains(t, script, "ANOTHER1")
+	assert.NotContains(t, script, "NAME1:?")
+
+	r.Cases = []Case{*c}
+	assert.Contains(t, strings.Join(repeatLines(r, c), "\n"), `: "${NAME1:?set it to the name of a fresh operation`)
 }

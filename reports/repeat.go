@@ -67,6 +67,7 @@ func repeatLines(r *Report, c *Case) []string {
 	}
 	sort.SliceStable(s.calls, func(i, k int) bool { return s.calls[i].At < s.calls[k].At })
 	s.fold()
+	s.startAsElsewhere(r)
 	s.uniques()
 	s.askForNames()
 	s.write()
@@ -115,6 +116,36 @@ func starts(e targets.Exchange) bool {
 	return e.Method == "" && strings.HasPrefix(e.Note, "start")
 }
 
+// startAsElsewhere puts the start of an operation before the calls, as another
+// case made it, where the first operation of the case was started before it.
+func (s *script) startAsElsewhere(r *Report) {
+	first := s.calls[0]
+	name := s.nameOf(first.Exchange)
+	if first.Method != targets.Get || !answeredWell(first.Exchange) || len(name) < shortestName {
+		return
+	}
+	for i := range r.Cases {
+		calls := r.Cases[i].Exchanges
+		for k := 0; k+1 < len(calls); k++ {
+			start, other := calls[k], s.nameOf(calls[k+1])
+			if !starts(start) || !strings.HasSuffix(start.Note, " "+string(targets.Running)) || calls[k+1].Method != targets.Get ||
+				len(other) < shortestName || !strings.Contains(start.Response.Body, other) {
+				continue
+			}
+			start.Response.Body = strings.ReplaceAll(start.Response.Body, other, name)
+			start.Note += ", as before another case"
+			start.At, start.Elapsed = first.At, 0
+			s.calls = slices.Insert(s.calls, 0, numbered{start, -1, true})
+			return
+		}
+	}
+}
+
+// answeredWell tells whether a call found what it asked for.
+func answeredWell(e targets.Exchange) bool {
+	return strings.HasPrefix(e.Response.Line, "2") || strings.HasPrefix(e.Response.Line, "grpc-status 0 ")
+}
+
 // askForNames lets variables stand for the operations that no recorded call
 // started: a command did, or they were given by name.
 func (s *script) askForNames() {
@@ -126,8 +157,7 @@ func (s *script) askForNames() {
 	}
 	for _, c := range s.calls {
 		name := s.nameOf(c.Exchange)
-		accepted := strings.HasPrefix(c.Response.Line, "2") || strings.HasPrefix(c.Response.Line, "grpc-status 0 ")
-		if c.Method != targets.Get || !accepted || len(name) < shortestName || s.knows(name) || strings.Contains(started, name) {
+		if c.Method != targets.Get || !answeredWell(c.Exchange) || len(name) < shortestName || s.knows(name) || strings.Contains(started, name) {
 			continue
 		}
 		s.names++
@@ -319,6 +349,9 @@ func (s *script) curl(e targets.Exchange) string {
 	default:
 		words = append(words, "-X", shellQuote(verb))
 	}
+	if e.Problem != "" {
+		words = append(words, "-m", patience(e))
+	}
 	if strings.ContainsAny(target, "[]{}") {
 		words = append(words, "-g")
 	}
@@ -327,7 +360,8 @@ func (s *script) curl(e targets.Exchange) string {
 	}
 	words = append(words, s.headers(e, "Host", "User-Agent", "Content-Length")...)
 	_, length := e.Request.Headers["Content-Length"]
-	if length || e.Request.Body != "" {
+	_, chunked := e.Request.Headers["Transfer-Encoding"]
+	if length || chunked || e.Request.Body != "" {
 		if e.Request.Headers["Content-Type"] == "" {
 			words = append(words, "-H", "Content-Type:") // keeps curl from sending its own
 		}
@@ -337,7 +371,17 @@ func (s *script) curl(e targets.Exchange) string {
 	if host == "" {
 		host = s.host
 	}
-	return strings.Join(append(words, s.word(s.rest+"://"+host+target)), " ")
+	address := s.rest + "://" + host + target
+	if word := s.encodedName(address); word != "" {
+		return strings.Join(append(words, word), " ")
+	}
+	return strings.Join(append(words, s.word(address)), " ")
+}
+
+// patience is how long a call that brought no answer was waited for, in
+// seconds.
+func patience(e targets.Exchange) string {
+	return fmt.Sprintf("%.2f", max(e.Elapsed, 10*time.Millisecond).Seconds())
 }
 
 // grpcurl is a gRPC call. A message that has no JSON form is sent as bytes, by
@@ -350,6 +394,9 @@ func (s *script) grpcurl(e targets.Exchange) string {
 	words := []string{"grpcurl"}
 	if e.Request.Headers[":scheme"] != "https" {
 		words = append(words, "-plaintext")
+	}
+	if e.Problem != "" {
+		words = append(words, "-max-time", patience(e))
 	}
 	words = append(words, s.headers(e, own...)...)
 	if e.Request.Body != "" {
