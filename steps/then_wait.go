@@ -45,7 +45,7 @@ func whenWaitsShortly(ctx context.Context) error {
 func thenWaitBounded(ctx context.Context) error {
 	w := of(ctx)
 	x := w.theWait()
-	for again := false; ; again = true {
+	for o := new(overdue); ; {
 		if err := x.unanswered(); err != nil {
 			return err
 		}
@@ -53,13 +53,15 @@ func thenWaitBounded(ctx context.Context) error {
 		if !x.outlasted() && x.call.Elapsed <= allowed {
 			return w.endedInTime(x)
 		}
+		doubt := w.prompt(ctx, w.it)
 		if x.outlasted() && x.bound < allowed {
-			return inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell: it would need %v", w.slack())
+			doubt = inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell: it would need %v", w.slack())
 		}
-		if err := w.prompt(ctx, w.it); err != nil {
+		twice, err := o.add(doubt)
+		if err != nil {
 			return err
 		}
-		if again {
+		if twice {
 			return w.accuse(w.plan.requirement.ID, x.call.index, fmt.Sprintf("an answer after %v and %v of slack at most", x.asked, w.slack()),
 				fmt.Sprintf("%s after %v", x.Status(), x.call.Elapsed.Round(10*time.Millisecond)), "a Wait lasts longer than its timeout, twice")
 		}
@@ -177,20 +179,22 @@ func thenWaitImmediate(ctx context.Context) error {
 	w := of(ctx)
 	x := w.theWait()
 	const want = "at once, the operation as it ended"
-	for again := false; ; again = true {
+	for o := new(overdue); ; {
 		if err := x.unanswered(); err != nil {
 			return err
 		}
 		if !x.outlasted() && x.call.Elapsed < x.asked/2 {
 			return w.waitedDone(ctx, x, want)
 		}
+		doubt := w.prompt(ctx, w.it)
 		if x.outlasted() && x.bound < x.asked/2 {
-			return inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell")
+			doubt = inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell")
 		}
-		if err := w.prompt(ctx, w.it); err != nil {
+		twice, err := o.add(doubt)
+		if err != nil {
 			return err
 		}
-		if again {
+		if twice {
 			return w.accuse(w.plan.requirement.ID, x.call.index, want, fmt.Sprintf("nothing for %v of the %v asked for", x.call.Elapsed.Round(10*time.Millisecond), x.asked),
 				"a Wait for a finished operation does not end at once, twice")
 		}
@@ -249,7 +253,7 @@ func thenReleased(ctx context.Context) error {
 	w := of(ctx)
 	r, _ := w.facts["release"].(release)
 	const want = "soon after the end is visible, the cancelled operation"
-	for again := false; ; again = true {
+	for o := new(overdue); ; {
 		last := r.last
 		switch {
 		case last.found && !last.garbled && last.done:
@@ -265,14 +269,14 @@ func thenReleased(ctx context.Context) error {
 		case last.err.Kind != targets.Aborted:
 			return inconclusive("Wait brought no answer: %v", last.err)
 		}
-		if err := w.prompt(ctx, r.op); err != nil {
+		twice, err := o.add(w.prompt(ctx, r.op))
+		if err != nil {
 			return err
 		}
-		if again {
+		if twice {
 			return w.accuse(w.plan.requirement.ID, last.call.index, want, fmt.Sprintf("nothing, %v after it", w.slack()),
 				"a Wait stays pending when the operation has been cancelled, twice")
 		}
-		var err error
 		if r, err = w.cancelWhileWaiting(ctx); err != nil {
 			return err
 		}

@@ -22,6 +22,9 @@ const (
 	// becomesPending is how long a Wait is left alone before a cancel, so that
 	// it is pending.
 	becomesPending = 100 * time.Millisecond
+	// lateTries is how often a Wait is tried that lasts too long, in all: it
+	// must be late twice while the control is not.
+	lateTries = 5
 )
 
 // slack is what is allowed beyond a time that the contract gives.
@@ -45,10 +48,31 @@ func (w *world) slack() time.Duration {
 // answered quickly. The error is a ruling.
 func (w *world) prompt(ctx context.Context, op *operation) error {
 	l, err := w.get(ctx, op)
-	if err == nil && l.Elapsed > leastSlack/4 {
+	if err == nil && l.Elapsed > leastSlack/2 {
 		err = inconclusive("Get is slow as well (%v): nothing can be told from time", l.Elapsed.Round(time.Millisecond))
 	}
 	return err
+}
+
+// overdue counts the Waits of a scenario that lasted too long.
+type overdue struct{ tries, late int }
+
+// add counts one more, which says nothing where the control raises a doubt.
+// The error is a ruling, once it was tried often enough.
+func (o *overdue) add(doubt error) (twice bool, err error) {
+	o.tries++
+	if doubt == nil {
+		o.late++
+	}
+	switch {
+	case o.late == 2:
+		return true, nil
+	case o.tries < lateTries:
+		return false, nil
+	case doubt != nil:
+		return false, doubt
+	}
+	return false, inconclusive("a Wait lasted too long, and the control was too slow to tell whether it does so again")
 }
 
 // A waited is a Wait that came to an end: by an answer, or because its time
