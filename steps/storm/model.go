@@ -390,14 +390,15 @@ func flagStays(h history) *finding {
 	return nil
 }
 
-// staysDeleted: what was deleted is found by nobody.
+// staysDeleted: what was deleted is found by nobody, once that has had the time
+// to show (settle).
 func staysDeleted(h history) *finding {
 	for _, d := range h.events {
 		if d.method != targets.Delete || d.answer != accepted {
 			continue
 		}
 		for _, e := range h.events {
-			if e.looks() && d.before(e) {
+			if e.looks() && e.start > d.end+h.settle {
 				return breach("cancel.deleted.not-found", []event{d, e}, "a deleted operation is still found, %s", e.state())
 			}
 		}
