@@ -166,6 +166,25 @@ func (r *Report) Baseline(add KnownFailure) []KnownFailure {
 	return out
 }
 
+// excuses say why a failure that is known is tolerated, and until when.
+func (r *Report) excuses(q *Requirement) []string {
+	var out []string
+	for _, k := range r.Criteria.Baseline {
+		if !q.Known || k.Requirement != q.ID || k.expired(r.Criteria.Today) {
+			continue
+		}
+		s := k.Reason
+		if k.Issue != "" {
+			s += ", " + k.Issue
+		}
+		if k.Expires != "" {
+			s += ", until " + k.Expires
+		}
+		out = appendNew(out, s)
+	}
+	return out
+}
+
 // tolerates tells whether the entry makes one kind of failure known.
 func (k KnownFailure) tolerates(id string, t targets.Transport, fingerprint string) bool {
 	return k.covers(id, t) && (k.Fingerprint == "" || k.Fingerprint == fingerprint)

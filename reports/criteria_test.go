@@ -32,6 +32,9 @@ func TestBaselineIsWrittenAndRead(t *testing.T) {
 
 	Conclude(r, smallCatalogue(), Criteria{RunningConfigured: true, Baseline: back})
 	assert.True(t, r.Requirement("cancel.state.code-1").Known)
+	for _, w := range []Writer{Text(false), Markdown, HTML} {
+		assert.Contains(t, string(render(t, w, r)), "mended in 2.1, https://example.com/12, until 2026-12-31")
+	}
 	assert.Equal(t, Failed, r.Requirement("cancel.state.code-1").Verdict)
 	assert.Empty(t, r.StaleBaseline)
 	assert.Equal(t, known, r.PrunedBaseline())

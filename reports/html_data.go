@@ -41,7 +41,8 @@ type pageRequirement struct {
 	Known      bool                          `json:"known"`
 	Transports map[targets.Transport]Verdict `json:"transports"`
 	Sources    []string                      `json:"sources"`
-	Cases      []int                         `json:"cases"` // indexes
+	Cases      []int                         `json:"cases"`             // indexes
+	Excuses    []string                      `json:"excuses,omitempty"` // why it is tolerated
 	Cause      string                        `json:"cause,omitempty"`
 	Again      string                        `json:"again,omitempty"` // how often it passed
 	Repeat     []string                      `json:"repeat,omitempty"`
@@ -114,7 +115,7 @@ func pageData(r *Report) (string, error) {
 func pageRequirementOf(r *Report, q Requirement, entry features.Requirement) pageRequirement {
 	out := pageRequirement{ID: q.ID, Group: q.Group, Level: q.Level, Statement: q.Statement, Verdict: q.Verdict, Reason: excerpt(q.Reason, pageBody),
 		Reasons: map[targets.Transport]string{}, Observed: q.Observed, Known: q.Known, Transports: q.Transports, Sources: []string{}, Cases: []int{}, Notes: []string{},
-		Cause: q.LikelyCause, Again: q.judgedAgain(), Repeat: q.Repeat}
+		Excuses: r.excuses(&q), Cause: q.LikelyCause, Again: q.judgedAgain(), Repeat: q.Repeat}
 	for t, reason := range q.Reasons {
 		out.Reasons[t] = excerpt(reason, pageBody)
 	}

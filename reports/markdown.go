@@ -136,6 +136,9 @@ func (m *markdownReport) failure(q *Requirement) string {
 	for _, s := range m.entries[q.ID].Sources {
 		fmt.Fprintf(&b, "- Source: %s, %s\n", prose(s.Document), code(s.Section))
 	}
+	for _, why := range m.report.excuses(q) {
+		fmt.Fprintf(&b, "- Known: %s\n", code(excerpt(why, markdownReason)))
+	}
 	if q.LikelyCause != "" {
 		fmt.Fprintf(&b, "- Likely cause: %s\n", prose(q.LikelyCause))
 	}

@@ -34,6 +34,9 @@ func (t *textReport) failure(q *Requirement) {
 	for _, s := range t.entries[q.ID].Sources {
 		t.printf("  source: %s, %s\n", s.Document, s.Section)
 	}
+	for _, why := range t.report.excuses(q) {
+		t.printf("  known: %s\n", line(why))
+	}
 	if q.LikelyCause != "" {
 		t.printf("  likely cause: %s\n", line(q.LikelyCause))
 	}

@@ -156,6 +156,7 @@
   function showRequirement(inside, q) {
     if (q.reason) inside.append(el("p", {}, el("strong", {}, "Reason: "), q.reason));
     for (const [t, why] of Object.entries(q.reasons || {})) if (why !== q.reason) inside.append(el("p", {}, el("strong", {}, names[t] + ": "), why));
+    for (const why of q.excuses || []) inside.append(el("p", {}, el("strong", {}, "Known: "), why));
     if (q.cause) inside.append(el("p", {}, el("strong", {}, "Likely cause: "), ...prose(q.cause)));
     if (q.again) inside.append(el("p", {}, el("strong", {}, "Judged again: "), q.again));
     if (q.repeat) inside.append(el("p", {}, el("strong", {}, "Repeat it with")), scrolled("Commands", el("pre", {}, q.repeat.join("\n"))));
