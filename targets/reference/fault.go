@@ -53,3 +53,17 @@ func NewMutant(o Options, m Mutant) (*Server, error) { return newServer(o, m.Fau
 
 // NewVariant returns a server that behaves as the variant does.
 func NewVariant(o Options, v Variant) (*Server, error) { return newServer(o, v.Fault) }
+
+// Side is the transport that the fault is confined to: the server behaves
+// honestly over the other. "" where it may show over both.
+func (f Fault) Side() targets.Transport {
+	switch {
+	case f.Options != nil || f.Service != nil || f.Target != nil:
+		return ""
+	case f.REST != nil && f.Wire == nil:
+		return targets.REST
+	case f.Wire != nil && f.REST == nil:
+		return targets.GRPC
+	}
+	return ""
+}
