@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -136,6 +137,9 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 	}
 	if err := w.judgeHistory(op, w.describe()); err != nil {
 		return w.unlessOneDoes(ctx, op.role, err)
+	}
+	if op.accepted.IsZero() && slices.ContainsFunc(w.repetitions(), func(r repetition) bool { return r.op == op && r.err == nil && transient(r.Exchange) }) {
+		return inconclusive("no cancel of the operation was accepted: the answers were transient")
 	}
 	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "%s of an operation do not bring about what one cancel does", w.describe())
 	broken := s.end == endedWrongly || w.run.target.Guaranteed && (s.end == endedNever || s.end == endedOtherwise)

@@ -159,10 +159,16 @@ func (w *world) burst(ctx context.Context, op, bystander *operation) ([]repetiti
 	return out, nil
 }
 
+// A surrender is a cancel that is given up after a time, and sent again after
+// a pause.
+type surrender struct{ after, pause time.Duration }
+
 // givenUp are the times after which cancels are given up, from before they
-// are sent to after they are answered.
-func givenUp() []time.Duration {
-	return []time.Duration{200 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond}
+// are sent to after they are answered. Some are sent again at once, and some
+// when the server has had time to notice that nobody waits.
+func givenUp() []surrender {
+	return []surrender{{200 * time.Microsecond, 0}, {time.Millisecond, 40 * time.Millisecond}, {3 * time.Millisecond, 0},
+		{10 * time.Millisecond, 40 * time.Millisecond}, {30 * time.Millisecond, 0}}
 }
 
 // whenGivesUp gives up the cancels of several operations early, and cancels
@@ -173,7 +179,7 @@ func whenGivesUp(ctx context.Context) error {
 		return err
 	}
 	var out []repetition
-	for i, after := range givenUp() {
+	for i, how := range givenUp() {
 		op := w.it
 		if i > 0 {
 			var err error
@@ -181,7 +187,7 @@ func whenGivesUp(ctx context.Context) error {
 				return err
 			}
 		}
-		r, err := w.giveUp(ctx, op, after)
+		r, err := w.giveUp(ctx, op, how)
 		if err != nil {
 			return err
 		}
@@ -192,10 +198,13 @@ func whenGivesUp(ctx context.Context) error {
 }
 
 // giveUp sends a cancel, gives it up, and sends it again.
-func (w *world) giveUp(ctx context.Context, op *operation, after time.Duration) (repetition, error) {
-	short, cancel := context.WithTimeout(ctx, after)
+func (w *world) giveUp(ctx context.Context, op *operation, how surrender) (repetition, error) {
+	short, cancel := context.WithTimeout(ctx, how.after)
 	w.cancel(short, op)
 	cancel()
+	if !sleep(ctx, how.pause) {
+		return repetition{op: op}, stopped(ctx)
+	}
 	return w.repeat(ctx, op)
 }
 
