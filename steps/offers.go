@@ -150,11 +150,3 @@ func (w *world) delete(ctx context.Context, op *operation, note string) call {
 	}
 	return c
 }
-
-// seenAs tells in words what a probe found, for the record of legal readings.
-func seenAs(m targets.Method, err error) string {
-	if r, ok := err.(*ruling); ok {
-		return r.reason
-	}
-	return fmt.Sprintf("%s is offered", m)
-}
