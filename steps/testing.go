@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/lro-tools/conform/features"
 	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
 )
@@ -67,20 +66,6 @@ func Test(t *testing.T, target *targets.Target, options ...Options) {
 		cancel()
 		wg.Wait()
 	})
-}
-
-// everyCase parses the features into all the cases that there are.
-func everyCase() ([]features.Requirement, []*planned, error) {
-	catalogue, err := features.Requirements()
-	if err != nil {
-		return nil, nil, err
-	}
-	files, err := features.Files()
-	if err != nil {
-		return nil, nil, err
-	}
-	cases, err := plan(documents(files), catalogue)
-	return catalogue, cases, err
 }
 
 // A bridge carries the results of one run to the subtests that wait for them.
