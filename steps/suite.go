@@ -345,7 +345,8 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 	if f := s.run.options.OnStart; f != nil {
 		f(w.id)
 	}
-	ctx, cancel := context.WithTimeout(s.ctxs[c.transport], s.run.caseLimit())
+	ctx, w.tooMuch = context.WithCancelCause(s.ctxs[c.transport])
+	ctx, cancel := context.WithTimeout(ctx, s.run.caseLimit())
 	ctx = context.WithValue(context.WithValue(ctx, worldKey{}, w), cancelKey{}, cancel)
 	if ctx.Err() != nil {
 		w.ended = stopped(ctx)
@@ -440,6 +441,9 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 		return ctx, nil
 	}
 	defer ctx.Value(cancelKey{}).(context.CancelFunc)()
+	if w.tooMuch != nil {
+		defer w.tooMuch(nil)
+	}
 	c := s.finish(ctx, w)
 	c.ID = w.id
 	if f := s.run.options.onResult; f != nil {
@@ -499,7 +503,7 @@ func (w *world) result() reports.Case {
 	c.Held = slices.Sorted(maps.Keys(w.held))
 	c.Breaches, c.Notes, c.Observed, c.SuiteBug = w.breaches, w.notes, w.observed, w.suiteBug
 	if w.exchanges != nil {
-		c.Exchanges = fold(w.exchanges, w.breaches)
+		c.Exchanges = evidence(fold(w.exchanges, w.breaches))
 	}
 	return c
 }

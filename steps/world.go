@@ -36,8 +36,11 @@ type world struct {
 
 	mu        sync.Mutex
 	exchanges []targets.Exchange
-	mine      []*operation   // everything that the case started
-	decoded   map[string]any // values of google.protobuf.Any, by type and bytes
+	latest    map[string]targets.Exchange // by request line
+	kept      int                         // bytes of answers
+	tooMuch   context.CancelCauseFunc     // ends the case; nil before the first case
+	mine      []*operation                // everything that the case started
+	decoded   map[string]any              // values of google.protobuf.Any, by type and bytes
 	held      map[string]bool
 	breaches  []reports.Breach
 	notes     map[string][]string
@@ -56,7 +59,7 @@ func of(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
 func newWorld(r *run, p *planned) *world {
 	ep := r.target.Endpoints[p.transport]
 	w := &world{run: r, plan: p, ep: ep, began: time.Now(), held: map[string]bool{}, notes: map[string][]string{},
-		observed: map[string]string{}, facts: map[string]any{}, steps: append([]reports.Step(nil), p.steps...)}
+		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]targets.Exchange{}, steps: append([]reports.Step(nil), p.steps...)}
 	if ep != nil {
 		w.client = ep.Client
 	}
@@ -117,6 +120,7 @@ func (w *world) raw(ctx context.Context, r targets.RawRequest, note string) call
 
 func (w *world) send(ctx context.Context, c targets.Client, note string, do func(context.Context, targets.Client) (targets.Exchange, error)) call {
 	ex, err := do(ctx, c)
+	ex = w.keep(ex)
 	out := call{Exchange: ex, index: w.record(ex, note)}
 	if err != nil {
 		if !errors.As(err, &out.err) {

@@ -16,6 +16,7 @@ const (
 	maxDepth    = 64      // objects and arrays inside one another
 	maxNumber   = 64      // characters
 	maxExponent = 400     // either sign; a double ends at 308
+	maxValues   = 50_000  // in the whole document: each takes up far more than its text
 )
 
 // DecodeJSON reads exactly one JSON value (RFC 8259), with nothing but white
@@ -42,8 +43,9 @@ func DecodeJSON(data []byte) (any, error) {
 
 // A jsonParser stands at one offset of a text.
 type jsonParser struct {
-	data []byte
-	at   int
+	data   []byte
+	at     int
+	values int // read so far
 }
 
 func (p *jsonParser) wrong(format string, args ...any) error {
@@ -83,6 +85,9 @@ func (p *jsonParser) space() {
 func (p *jsonParser) value(depth int) (any, error) {
 	if p.at >= len(p.data) {
 		return nil, p.wrong("end of text, want a value")
+	}
+	if p.values++; p.values > maxValues {
+		return nil, p.wrong("more than %d values", maxValues)
 	}
 	switch c := p.data[p.at]; {
 	case c == '{' || c == '[':

@@ -16,6 +16,9 @@ import (
 const (
 	frameHeader  = 5 // bytes: a flag and the length of the message
 	keptMessages = 2 // of an answer; unary methods have one
+	// countedMessages is how many messages of an answer are read: a stream of
+	// empty ones would cost time for no more insight.
+	countedMessages = 10_000
 	// discardFactor times the bound of a body is what is read of an answer in
 	// all, to see how many messages there are and what the trailers say.
 	discardFactor = 4
@@ -53,8 +56,8 @@ func readAnswer(resp *http.Response, limit int64) (grpcAnswer, error) {
 		if err != nil {
 			return a, err
 		}
-		if left -= n; left <= 0 || a.cutShort() {
-			a.truncated = a.truncated || left <= 0
+		if left -= n; left <= 0 || a.messages >= countedMessages || a.cutShort() {
+			a.truncated = a.truncated || !a.cutShort()
 			return a, nil
 		}
 	}
