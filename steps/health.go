@@ -26,6 +26,7 @@ type health struct {
 	refused    int
 	unanswered int
 	answered   time.Time
+	lost       bool
 }
 
 func newHealth(request time.Duration) *health {
@@ -48,8 +49,16 @@ func (h *health) tell(ctx context.Context, c call) {
 		h.refused++
 	}
 	if h.refused >= refusedUntilGone || h.unanswered >= unansweredUntilGone && time.Since(h.answered) > h.request {
+		h.lost = true
 		h.gone(fmt.Errorf("the target is gone over %s: %w", c.Transport, c.err))
 	}
+}
+
+// isLost tells whether the target is taken for gone.
+func (h *health) isLost() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
 }
 
 // ineffectiveUntilKnown is how many identical ineffective cancels, with none

@@ -33,12 +33,13 @@ type run struct {
 	started atomic.Int64 // operations
 	mu      sync.Mutex
 	owned   map[string]bool // the ledger: names that this run started
+	open    map[string]bool // those not seen to end, and whether a cancel at the end was accepted
 	left    []string        // operations that could not be cancelled at the end
 	problem string          // why the role running cannot be started
 }
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
-	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{},
+	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}}
 	for _, e := range catalogue {
@@ -96,6 +97,9 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	r.mu.Lock()
 	r.owned[op.name] = true
+	if !r.target.Roles[role].Foreign {
+		r.open[op.name] = false
+	}
 	r.mu.Unlock()
 	w.mu.Lock()
 	w.mine = append(w.mine, op)
@@ -145,7 +149,7 @@ func (w *world) takeSpare(role targets.Role, id string) *operation {
 // tryStart starts one operation; a transient refusal is tried three times in all.
 func (r *run) tryStart(ctx context.Context, role targets.Role, id string) (targets.Started, error) {
 	for try := 1; ; try++ {
-		started, err := r.target.Starter.Start(ctx, targets.StartRequest{Role: role, ID: id})
+		started, err := r.begin(ctx, targets.StartRequest{Role: role, ID: id})
 		if err == nil && strings.TrimSpace(started.Name) == "" {
 			err = errors.New("the recipe gave no name")
 		}
@@ -202,7 +206,7 @@ func (w *world) cleanup(ctx context.Context) {
 }
 
 // endOperation cancels an operation that may still be running, and runs its
-// role's cleanup. What stays in progress is listed in the report.
+// role's cleanup.
 func (r *run) endOperation(ctx context.Context, t targets.Transport, op *operation) {
 	if op.started.Cleanup != nil {
 		defer func() {
@@ -211,22 +215,21 @@ func (r *run) endOperation(ctx context.Context, t targets.Transport, op *operati
 			}
 		}()
 	}
-	if op.over || op.lastDone() || r.target.Roles[op.role].Foreign {
-		return
+	if op.lastDone() {
+		r.ended(op.name)
 	}
 	ep := r.target.Endpoints[t]
-	if ep == nil || ep.Client == nil {
-		return
+	if op.over || op.lastDone() || r.target.Roles[op.role].Foreign || ep == nil || ep.Client == nil || r.health[t].isLost() {
+		return // what is still open is looked at once more at the end of the run
 	}
 	ex, err := ep.Client.Call(ctx, targets.Cancel, cancelRequest(op.name))
 	if err == nil && ex.Accepted() {
-		return
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if _, open := r.open[op.name]; open {
+			r.open[op.name] = true
+		}
 	}
-	got, getErr := ep.Client.Call(ctx, targets.Get, getRequest(op.name))
-	if getErr == nil && (!got.Accepted() || readOperation(got, -1, object(got.Doc)).done) {
-		return
-	}
-	r.leave(op.name)
 }
 
 func (op *operation) lastDone() bool {

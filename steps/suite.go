@@ -145,6 +145,7 @@ func (s *suite) judge(ctx context.Context, docs []document, catalogue []features
 			s.run.endOperation(context.WithoutCancel(ctx), t, op)
 		}
 	}
+	s.run.sweep(ctx)
 }
 
 // static decides a case without a call, where it can be.
