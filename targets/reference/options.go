@@ -12,6 +12,10 @@ type Options struct {
 	// version; "" is /v1beta.
 	Base string
 
+	// EarthEngine serves REST with the bindings and metadata of Earth Engine:
+	// projects/*/image:export starts operations, besides the usual way.
+	EarthEngine bool
+
 	// Tokens are the bearer tokens of the callers. Nil: nobody is asked.
 	Tokens map[string]Caller
 

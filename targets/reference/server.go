@@ -60,6 +60,9 @@ func newServer(o Options, f Fault) (*Server, error) {
 		s.service = f.Service(s.service)
 	}
 	s.rest = &rest{service: s.service, access: admitted, names: names, base: o.Base}
+	if o.EarthEngine {
+		s.rest = &earthEngine{next: s.rest, service: s.service, access: admitted, base: o.Base}
+	}
 	if f.REST != nil {
 		s.rest = f.REST(s.rest)
 	}
