@@ -252,7 +252,7 @@ func TestHostileFromTheFirstCall(t *testing.T) {
 // that answer, and for nothing else.
 func TestHostileAnswersToCancel(t *testing.T) {
 	o := Options{Run: []string{"cancel.accept.in-progress", "cancel.response.*", "cancel.state.code-1", "cancel.unknown.not-found",
-		"cancel.finished.*", "cancel.isolation.*", "get.*", "grpc.*"}}
+		"get.after-cancel.*", "grpc.returns-empty", "grpc.status-in-trailers", "grpc.unary"}}
 	for on, attacks := range map[targets.Transport]map[string]attack{targets.REST: restAttacks(), targets.GRPC: grpcAttacks()} {
 		for name, a := range attacks {
 			t.Run(string(on)+"/"+name, func(t *testing.T) {

@@ -93,7 +93,7 @@ per line there.`,
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(a), stormCommand(a), serveCommand(a), selftestCommand(a), requirementsCommand(a), explainCommand(a),
-		reportCommand(a), replayCommand(a), diffCommand(a), matrixCommand(a), mergeCommand(a), baselineCommand(a), doctorCommand(a), versionCommand(a))
+		reportCommand(a), replayCommand(a), diffCommand(a), matrixCommand(a), mergeCommand(a), baselineCommand(a), initCommand(a), doctorCommand(a), versionCommand(a))
 	return root
 }
 
