@@ -102,17 +102,21 @@ func (d *doctor) reach(ctx context.Context, t targets.Transport, ep *targets.End
 	ex, err := d.get(ctx, t, d.unknownName(ep))
 	switch {
 	case err != nil:
-		d.fault("%s %s: no answer: %v; is the server running, and the address right?", t, ep.Address, err)
+		d.fault("%s %s: no answer: %v; %s", t, ep.Address, err, adviceFor(err))
+		d.proxied(t, ep)
 		return false
 	case ex.Code == codes.Unauthenticated || ex.Code == codes.PermissionDenied:
 		d.fault("%s %s: %s; set auth in the target file, or look at its token", t, ep.Address, ex.Status())
-	case ex.Code == codes.NotFound:
+	case ex.Code == codes.NotFound && notFoundAdvice(ex) == "":
 		d.well("%s %s: answers, NOT_FOUND to an operation that is not there", t, ep.Address)
+	case ex.Code == codes.NotFound:
+		d.advise("%s %s: answers %s%s", t, ep.Address, ex.Status(), notFoundAdvice(ex))
 	case ex.HTTP >= 300 && ex.HTTP < 400:
 		d.fault("%s %s: %s; the server redirects: set the address that it redirects to", t, ep.Address, ex.Status())
 	default:
 		d.advise("%s %s: answers %s to an operation that is not there; NOT_FOUND is usual", t, ep.Address, ex.Status())
 	}
+	d.clock(ex)
 	return true
 }
 
@@ -167,6 +171,7 @@ func (d *doctor) role(ctx context.Context, role targets.Role) {
 	}
 	d.started = append(d.started, begun{s, role})
 	d.well("operations.%s: started %s", role, s.Name)
+	watched := false
 	for _, t := range targets.Transports() {
 		ep := d.target.Endpoints[t]
 		if ep == nil || !ep.Judge {
@@ -182,6 +187,13 @@ func (d *doctor) role(ctx context.Context, role targets.Role) {
 			complain("  %s: Get: it is done already; it must keep running until it is cancelled", t)
 		default:
 			d.well("  %s: Get: finds it, %s", t, inWords(done(ex)))
+			if !fits(ep.NamePattern, s.Name) {
+				complain("  %s: the name does not fit the template %s (key name)", t, ep.NamePattern)
+			}
+			if !watched {
+				watched = true
+				d.declared(ctx, t, role, s.Name, complain)
+			}
 			d.cancel(ctx, t, role, s.Name)
 		}
 	}

@@ -77,6 +77,9 @@ func serveProcess(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("got %q, want the address of %s", line, name)
 		}
 		ts.Setenv(strings.ToUpper(name), address)
+		if host, ok := strings.CutPrefix(address, "http://"); ok {
+			ts.Setenv("RESTHOST", strings.TrimSuffix(host, "/v1beta"))
+		}
 	}
 	ts.Defer(func() {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
@@ -89,12 +92,16 @@ func serveProcess(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
-// answerServer answers every request with a status and a body: answer 500 {}.
+// answerServer answers every request with a status, a body and headers:
+// answer 500 {} Retry-After 1.
 func answerServer(ts *testscript.TestScript, _ bool, args []string) {
 	status, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		for i := 2; i+1 < len(args); i += 2 {
+			w.Header().Set(args[i], args[i+1])
+		}
 		w.WriteHeader(status)
 		io.WriteString(w, args[1])
 	}))
