@@ -121,7 +121,7 @@ func (w *world) raw(ctx context.Context, r targets.RawRequest, note string) call
 func (w *world) send(ctx context.Context, c targets.Client, note string, do func(context.Context, targets.Client) (targets.Exchange, error)) call {
 	ex, err := do(ctx, c)
 	ex = w.keep(ex)
-	out := call{Exchange: ex, index: w.record(ex, note)}
+	out := call{Exchange: ex, index: w.record(recorded(ex), note)}
 	if err != nil {
 		if !errors.As(err, &out.err) {
 			out.err = &targets.NoAnswer{Kind: targets.Aborted, Err: err}
