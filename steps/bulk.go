@@ -105,3 +105,6 @@ func evidence(exchanges []targets.Exchange) []targets.Exchange {
 	}
 	return exchanges
 }
+
+// longestList bounds the names that are remembered of one list, in bytes.
+const longestList = 8 << 20

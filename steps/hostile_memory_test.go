@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +71,23 @@ func TestMemoryUnderAttack(t *testing.T) {
 			})
 		})
 	}
+	t.Run("big pages without end", func(t *testing.T) {
+		var page atomic.Int64
+		lessThanMost(t, func(inner http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !lists(r, 0) {
+					inner.ServeHTTP(w, r)
+					return
+				}
+				n := page.Add(1)
+				var b strings.Builder
+				for i := range 8000 {
+					fmt.Fprintf(&b, `{"name":"projects/demo/operations/%d-%d","metadata":{"@type":"x","a":[]}},`, n, i)
+				}
+				answer("application/json", fmt.Appendf(nil, `{"operations":[%s],"nextPageToken":"%d"}`, strings.TrimSuffix(b.String(), ","), n))(w, r)
+			})
+		})
+	})
 	t.Run("operations of 900 KiB", func(t *testing.T) { lessThanMost(t, inflated) })
 }
 

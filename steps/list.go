@@ -27,9 +27,10 @@ func listRequest(parent, filter, token string) *longrunningpb.ListOperationsRequ
 // A listing is one reading of the whole list. List may be stale, so that its
 // entries are judged one by one, and never against what Get showed when.
 type listing struct {
+	size    int                 // of the names, in bytes
 	last    call                // the last page, or the call that was refused
 	refused bool                // the list was not given
-	names   map[string]call     // every name, with the page that showed it
+	names   map[string]*call    // every name, with the page that showed it
 	ours    map[string]snapshot // operations of this run, by the name that List shows
 }
 
@@ -48,7 +49,7 @@ func (l listing) find(op *operation) (snapshot, bool) {
 
 // list reads every page of the list. The error is a ruling.
 func (w *world) list(ctx context.Context, filter string) (listing, error) {
-	out := listing{names: map[string]call{}, ours: map[string]snapshot{}}
+	out := listing{names: map[string]*call{}, ours: map[string]snapshot{}}
 	tokens := map[string]bool{}
 	token := ""
 	for range maxPages {
@@ -88,10 +89,15 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 	if !ok && doc["operations"] != nil {
 		return "", inconclusive("operations is no array in the answer of List")
 	}
+	page := c
+	page.Exchange = recorded(c.Exchange)
 	for _, e := range entries {
 		op := object(e)
 		name, _ := op["name"].(string)
-		into.names[name] = c
+		if into.size += len(name) + valueSize; into.size > longestList {
+			return "", inconclusive("the names in the list take up more than %d MiB: it cannot be read to its end", longestList>>20)
+		}
+		into.names[name] = &page
 		if !w.ownsAs(name) {
 			continue
 		}

@@ -220,7 +220,7 @@ func thenNotListed(ctx context.Context) error {
 		return stopped(ctx)
 	}
 	if page, listed := l.names[w.unknown]; listed {
-		return w.fail(page, "no entry of that name", "the cancel of a name of no operation has brought about an entry of the list")
+		return w.fail(*page, "no entry of that name", "the cancel of a name of no operation has brought about an entry of the list")
 	}
 	if err != nil {
 		w.note("the list could not be read to its end: Get alone has judged")
