@@ -80,7 +80,7 @@ func (w *world) codesOfMany(ctx context.Context) error {
 		case r.err == nil && serverFault(r.Exchange) && id == "cancel.concurrent.single-outcome":
 			// cancel.concurrent.no-server-error owns it.
 		case r.err == nil:
-			errs = append(errs, w.unlessRepeatsToo(ctx, w.legal(r)))
+			errs = append(errs, w.unlessRepeatsToo(ctx, w.unlessFinishedSo(ctx, r, w.legal(r))))
 		case id == "cancel.deadline.safe":
 			return w.retrySilence(ctx, r)
 		case r.err.Kind == targets.TimedOut:

@@ -271,9 +271,30 @@ func thenRepeatsLegal(ctx context.Context) error {
 	w := of(ctx)
 	var errs []error
 	for _, r := range w.repetitions() {
-		errs = append(errs, w.legal(r))
+		errs = append(errs, w.unlessFinishedSo(ctx, r, w.legal(r)))
 	}
 	return gravest(errs)
+}
+
+// unlessFinishedSo keeps a finding about a repetition that may have met a
+// finished operation only where the cancel of one is answered otherwise:
+// cancel.finished.status-legal owns that. Other errors stay.
+func (w *world) unlessFinishedSo(ctx context.Context, r repetition, finding error) error {
+	if !isViolation(finding) || r.during {
+		return finding
+	}
+	op, err := w.cancelled(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
+	if err != nil {
+		return err
+	}
+	if c.HTTP == r.HTTP && c.Code == r.Code {
+		return inconclusive("the cancel of a finished operation is answered %s as well (see cancel.finished.status-legal)", c.Status())
+	}
+	return finding
 }
 
 // thenRepeatsAccepted judges that a repetition is no error. Refusals that
