@@ -1,0 +1,208 @@
+package steps
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// checkWire judges what every answer must keep on the wire, whatever was asked.
+func (w *world) checkWire(c call) {
+	if c.err != nil || c.Transport != targets.GRPC || c.GRPC == nil {
+		return
+	}
+	const trailers, details = "grpc.status-in-trailers", "error.grpc.status-details"
+	switch {
+	case c.HTTP != 200 && !c.GRPC.HasStatus:
+		w.noteFor(trailers, "plain HTTP %d came in place of gRPC", c.HTTP)
+	case c.HTTP != 200:
+		w.aside(trailers, c.index, "", ":status 200 with every grpc-status", fmt.Sprintf(":status %d", c.HTTP), "the HTTP status is not 200 although grpc-status is sent")
+	case !c.GRPC.HasStatus && c.Method == "" && !spokeGRPC(c):
+		return // what answers a method that is not there is judged by grpc.unknown-method
+	case !c.GRPC.HasStatus && c.Truncated:
+		return // it was not read to its end, where the status may stand
+	case !c.GRPC.HasStatus:
+		w.aside(trailers, c.index, "", "grpc-status in the trailers", "none", "the call ended without grpc-status")
+	default:
+		w.hold(trailers)
+	}
+	if c.GRPC.DetailsBin == nil {
+		return
+	}
+	if why := detailsDiffer(c); why != "" {
+		w.aside(details, c.index, "", "a google.rpc.Status with the code and message of the trailers", why, "grpc-status-details-bin contradicts the status")
+		return
+	}
+	w.hold(details)
+}
+
+// spokeGRPC tells whether an answer says that it is gRPC.
+func spokeGRPC(c call) bool {
+	v := c.Header["content-type"]
+	return len(v) > 0 && strings.HasPrefix(strings.ToLower(v[0]), "application/grpc")
+}
+
+// errorNotJudged are statuses that come from front ends and HTTP layers, whose
+// bodies are not the service's.
+var errorNotJudged = [...]int{405, 411, 413, 414, 415, 429, 431, 502, 503, 504}
+
+// checkError judges the form of an error that answers a well-formed call
+// (AIP-193; google/rpc/error_details.proto), and that success is none.
+func (w *world) checkError(c call) {
+	if c.err != nil {
+		return
+	}
+	if c.Transport == targets.GRPC {
+		w.checkErrorInfo(c, grpcDetails(c))
+		return
+	}
+	doc := object(c.Doc)
+	const no2xx = "error.http.no-2xx-error"
+	if c.Accepted() {
+		switch {
+		case c.Method != targets.Get && c.Method != targets.Wait && doc["error"] != nil, envelope(doc):
+			w.aside(no2xx, c.index, "/error", "an error status", c.Status(), "an error is sent with the status of success")
+		}
+		return
+	}
+	w.hold(no2xx)
+	for _, s := range errorNotJudged {
+		if c.HTTP == s {
+			return
+		}
+	}
+	if c.HTTP < 400 || c.Method == targets.Cancel && (c.HTTP == 501 || w.unsupported()) {
+		return // redirects; and cancel.unimplemented.* own the answers of a server without cancel
+	}
+	w.checkEnvelope(c, doc)
+}
+
+func (w *world) checkEnvelope(c call, doc map[string]any) {
+	const envelopeID, contentType = "error.http.json-envelope", "error.http.content-type-json"
+	if mediaType(c.Header) == "application/json" {
+		w.hold(contentType)
+	} else {
+		w.aside(contentType, c.index, "", "application/json", fmt.Sprintf("%q", mediaType(c.Header)), "an error does not say that it is JSON")
+	}
+	if rawStatus(doc) {
+		text := "errors are raw google.rpc.Status bodies, not the envelope of AIP-193"
+		if w.run.target.Profile == targets.ProfileGoogle {
+			w.aside(envelopeID, c.index, "", envelopeForm, "a raw google.rpc.Status", "%s", text)
+		} else {
+			w.noteFor(envelopeID, "%s", text)
+			w.hold(envelopeID)
+		}
+		list, _ := doc["details"].([]any)
+		w.checkMessage(c, doc["message"], "/message")
+		w.checkDetails(c, doc["details"], "/details")
+		w.checkErrorInfo(c, list)
+		return
+	}
+	e, ok := doc["error"].(map[string]any)
+	if why := notEnvelope(e, ok, c); why != "" {
+		w.aside(envelopeID, c.index, "", envelopeForm, why, "an error is not in the form of AIP-193")
+		return
+	}
+	w.hold(envelopeID)
+	w.checkEnvelopeMembers(c, e)
+}
+
+const envelopeForm = `{"error": {"code": int, "message": string, "status": string, "details": […]}}`
+
+// rawStatus tells whether a body is a bare google.rpc.Status, as grpc-gateway
+// sends it.
+func rawStatus(doc map[string]any) bool {
+	n, number := doc["code"].(json.Number)
+	if !number || doc["error"] != nil {
+		return false
+	}
+	i, err := n.Int64()
+	_, message := doc["message"].(string)
+	return err == nil && i >= 0 && i <= 16 && message
+}
+
+func notEnvelope(e map[string]any, ok bool, c call) string {
+	switch {
+	case c.DocErr != nil:
+		return "a body that is no JSON: " + c.DocErr.Error()
+	case !ok:
+		return "no object under error: " + clip(canonical(c.Doc))
+	}
+	if _, number := e["code"].(json.Number); !number {
+		return "error.code is no number: " + canonical(e["code"])
+	}
+	if m, present := e["message"]; present {
+		if _, text := m.(string); !text {
+			return "error.message is no string"
+		}
+	}
+	if _, text := e["status"].(string); !text {
+		return "error.status is no string: " + canonical(e["status"])
+	}
+	if d, present := e["details"]; present {
+		if _, list := d.([]any); !list {
+			return "error.details is no array"
+		}
+	}
+	return ""
+}
+
+func (w *world) checkEnvelopeMembers(c call, e map[string]any) {
+	const equals, name = "error.http.code-equals-status", "error.http.status-name"
+	if n, _ := readInt(e["code"]); n == int64(c.HTTP) {
+		w.hold(equals)
+	} else {
+		w.aside(equals, c.index, "/error/code", fmt.Sprint(c.HTTP), canonical(e["code"]), "error.code is not the HTTP status")
+	}
+	status, _ := e["status"].(string)
+	if code, known := targets.CodeByName(status); known && targets.HTTPStatus(code) == c.HTTP && code != codes.OK {
+		w.hold(name)
+	} else {
+		w.aside(name, c.index, "/error/status", fmt.Sprintf("a google.rpc.Code name that maps to %d", c.HTTP), fmt.Sprintf("%q", status), "error.status does not go with the HTTP status")
+	}
+	w.checkMessage(c, e["message"], "/error/message")
+	w.checkDetails(c, e["details"], "/error/details")
+	list, _ := e["details"].([]any)
+	w.checkErrorInfo(c, list)
+}
+
+func (w *world) checkMessage(c call, message any, at string) {
+	const id = "error.http.message"
+	if text, ok := message.(string); ok && strings.TrimSpace(text) != "" {
+		w.hold(id)
+		return
+	}
+	w.aside(id, c.index, at, "a text that is not empty", canonical(message), "the error has no message")
+}
+
+func (w *world) checkDetails(c call, details any, at string) {
+	const anys, unique = "error.http.details-any", "error.http.details-unique"
+	list, ok := details.([]any)
+	if !ok || len(list) == 0 {
+		return
+	}
+	types := map[string]bool{}
+	twice := ""
+	for i, d := range list {
+		m, isMap := d.(map[string]any)
+		t, isText := m["@type"].(string)
+		if !isMap || !isText || t == "" {
+			w.aside(anys, c.index, fmt.Sprintf("%s/%d", at, i), `an object with a string "@type"`, clip(canonical(d)), "an element of details is no google.protobuf.Any")
+			return
+		}
+		if types[t] {
+			twice = t
+		}
+		types[t] = true
+	}
+	w.hold(anys)
+	if twice != "" {
+		w.aside(unique, c.index, at, "each type of detail at most once", twice+" twice", "a type of detail occurs twice")
+		return
+	}
+	w.hold(unique)
+}

@@ -1,0 +1,156 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// An ending is what became of an operation whose cancel was accepted.
+type ending int
+
+const (
+	endedCancelled   ending = iota // done, error code 1
+	endedOtherwise                 // done, with a response or a valid code from 2 to 16
+	endedWrongly                   // done with neither result, with both, or with a code that is none
+	endedInName                    // error code 1, but done stays false
+	endedNever                     // not done within settle
+	endedVanished                  // Get says NOT_FOUND
+	endedUnreadable                // Get fails otherwise, or its answer is no operation
+	endedSilent                    // Get brings no answer
+	endedKnownEffect               // not awaited: three cancels have shown to be ineffective
+)
+
+// A settled operation is what settle saw.
+type settled struct {
+	look // the last one
+	end  ending
+	gap  *look // a Get that did not find the operation, before one that did
+}
+
+// settle polls an operation from its accepted cancel to its end. What looks
+// like an end that the operation may yet leave (not found, unreadable, an
+// error before done) must last for the observation window.
+func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
+	fx := w.run.effects[w.plan.transport]
+	out := settled{end: endedNever}
+	limit := w.settleFor()
+	if !op.accepted.IsZero() {
+		limit = max(limit-time.Since(op.accepted), 0)
+	}
+	var doubt ending
+	var since time.Time
+	var odd *look
+	late, err := w.poll(ctx, op, limit, func(l look) (bool, error) {
+		out.look = l
+		end, final := classify(l)
+		if odd != nil && l.found && !l.garbled {
+			out.gap, odd = odd, nil
+		}
+		if final {
+			out.end = end
+			return true, nil
+		}
+		if end == endedNever {
+			since = time.Time{}
+			if w.plan.requirement.ID != "cancel.effect.best-effort" && fx.known(op.role) != "" {
+				out.end = endedKnownEffect
+				return true, nil
+			}
+			return false, nil
+		}
+		if end == endedVanished || end == endedUnreadable {
+			odd = &l
+		}
+		if since.IsZero() || end != doubt {
+			doubt, since = end, time.Now()
+		}
+		if time.Since(since) >= w.observeFor() {
+			out.end = end
+			return true, nil
+		}
+		return false, nil
+	})
+	if r, ok := err.(*ruling); ok && r.silent != nil {
+		out.look, out.end, err = look{call: *r.silent}, endedSilent, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	if late && !since.IsZero() {
+		out.end = doubt
+	}
+	switch out.end { // only what costs the whole of settle is taken for granted later
+	case endedCancelled:
+		fx.tell(op.role, "")
+	case endedNever:
+		if !op.formed { // a form that has no effect says nothing of the plain cancel
+			fx.tell(op.role, w.ineffective(op, out))
+		}
+	}
+	w.observeEnding(out)
+	return out, nil
+}
+
+// classify reads one look; final where no later one can change it legally.
+func classify(l look) (end ending, final bool) {
+	switch {
+	case !l.found && notFound(l.Exchange):
+		return endedVanished, false
+	case !l.found || l.garbled:
+		return endedUnreadable, false
+	case l.snapshot.cancelled():
+		return endedCancelled, true // a response beside it is the business of cancel.state.no-response
+	case l.done && l.hasError && !l.hasResponse && l.codeRead && l.code >= 2 && l.code <= 16, l.done && l.hasResponse && !l.hasError:
+		return endedOtherwise, true
+	case l.done:
+		return endedWrongly, true
+	case l.hasError && l.codeRead && l.code == 1:
+		return endedInName, false
+	}
+	return endedNever, false
+}
+
+// observeEnding records which of the legal endings an accepted cancel had.
+func (w *world) observeEnding(s settled) {
+	switch {
+	case s.end == endedOtherwise && s.hasResponse:
+		w.observe("cancel.effect.may-complete", "an accepted cancel was followed by a response")
+	case s.end == endedOtherwise:
+		w.observe("cancel.effect.may-fail", fmt.Sprintf("an accepted cancel was followed by error code %d", s.code))
+	}
+}
+
+// ineffective says why an accepted cancel did not bring about a cancelled
+// operation; "" where it did.
+func (w *world) ineffective(op *operation, l settled) string {
+	switch l.end {
+	case endedCancelled:
+		return ""
+	case endedOtherwise:
+		return fmt.Sprintf("the accepted cancel of a %s operation did not make it cancelled: it ended with %s", op.role, l.result())
+	case endedWrongly:
+		return fmt.Sprintf("the cancelled operation ended with %s (see cancel.state.code-1)", l.result())
+	case endedInName:
+		return "error code 1 was shown while done stayed false (see cancel.state.done)"
+	case endedVanished:
+		return "Get answered NOT_FOUND after the accepted cancel (see cancel.state.not-deleted)"
+	case endedUnreadable:
+		return fmt.Sprintf("Get after the accepted cancel answered %s (see cancel.state.get-ok)", l.Status())
+	case endedSilent:
+		return fmt.Sprintf("Get after the accepted cancel brought no answer: %v (see cancel.state.get-ok)", l.err)
+	case endedKnownEffect:
+		return w.run.effects[w.plan.transport].known(op.role)
+	}
+	return fmt.Sprintf("the accepted cancel of a %s operation had no effect within settle (%v)", op.role, w.settleFor())
+}
+
+// becomesCancelled lets an accepted cancel take effect, or rules that nothing
+// can be told of a cancelled operation.
+func (w *world) becomesCancelled(ctx context.Context, op *operation) (settled, error) {
+	s, err := w.settle(ctx, op)
+	if err == nil && s.end != endedCancelled {
+		err = inconclusive("%s", w.ineffective(op, s))
+	}
+	return s, err
+}
