@@ -52,13 +52,13 @@ func responseMutants() []Mutant {
 			successes(func(d *draft) { d.header.Set("Content-Type", "text/plain; charset=utf-8") })),
 		rest("answers-html-type", "Answers {} as text/html.", media,
 			successes(func(d *draft) { d.header.Set("Content-Type", "text/html") })),
-		{Name: "waits-for-the-end", Doc: "Answers a cancel only when the work has stopped, or after 1.5 s.",
+		{Name: "waits-for-the-end", Doc: "Answers a cancel only when the work has stopped, or after 1.8 s.",
 			Breaks: []string{"cancel.response.returns-promptly"},
 			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				if err := next.Cancel(ctx, r); err != nil {
 					return err
 				}
-				_, _ = next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName(), Timeout: durationpb.New(1500 * time.Millisecond)})
+				_, _ = next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName(), Timeout: durationpb.New(1800 * time.Millisecond)})
 				return nil
 			})}},
 	}
