@@ -39,8 +39,8 @@ func TestEveryRequirementHasAScenario(t *testing.T) {
 // SHOULD, but for what only a server without cancel can show, which the run on
 // that judges.
 func TestEveryRequirementIsJudged(t *testing.T) {
-	whole := judge(t, honest(t, reference.Options{Tokens: tokens()}), Options{})
-	without := judge(t, honest(t, reference.Options{Tokens: tokens(), NoCancel: true}), Options{})
+	whole := judgeHonest(t, reference.Options{Tokens: tokens()})
+	without := judgeHonest(t, reference.Options{Tokens: tokens(), NoCancel: true})
 	for _, q := range whole.Requirements {
 		if q.Level != reports.Must && q.Level != reports.Should {
 			continue

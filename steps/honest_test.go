@@ -47,6 +47,28 @@ func tokens() map[string]reference.Caller {
 	return map[string]reference.Caller{"owner-token": reference.Owner, "stranger-token": reference.Stranger}
 }
 
+// judgeHonest judges an honest server, which must never be accused. On a machine
+// that is too busy to tell, a second one is judged.
+func judgeHonest(t testing.TB, o reference.Options) *reports.Report {
+	t.Helper()
+	for try := 1; ; try++ {
+		r := judge(t, honest(t, o), Options{})
+		unsure := false
+		for _, c := range r.Cases {
+			if c.Verdict == reports.Failed || len(c.Broke) > 0 || c.SuiteBug {
+				t.Errorf("%s is %s: %s, broke %v", c.ID, c.Verdict, c.Reason, c.Broke)
+			}
+			if c.Verdict == reports.Inconclusive {
+				t.Logf("run %d: %s is inconclusive: %s", try, c.ID, c.Reason)
+				unsure = true
+			}
+		}
+		if !unsure || try == 2 {
+			return r
+		}
+	}
+}
+
 // TestHonestServer holds the first of the two figures that rule a conformance
 // suite: a correct server is never accused. It also demands that everything
 // could be judged.
@@ -59,10 +81,9 @@ func TestHonestServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := judge(t, honest(t, o), Options{})
-			for _, c := range r.Cases {
-				if c.Verdict == reports.Failed || c.Verdict == reports.Inconclusive || len(c.Broke) > 0 || c.SuiteBug {
-					t.Errorf("%s is %s: %s, broke %v", c.ID, c.Verdict, c.Reason, c.Broke)
+			for _, c := range judgeHonest(t, o).Cases {
+				if c.Verdict == reports.Inconclusive {
+					t.Errorf("%s is %s: %s", c.ID, c.Verdict, c.Reason)
 				}
 			}
 		})

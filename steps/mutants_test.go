@@ -74,23 +74,39 @@ func TestMutants(t *testing.T) {
 		}
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
-			require.NoError(t, err)
-			r := judge(t, describe(t, s), part(m, catalogue))
-			for _, tr := range targets.Transports() {
-				got := accused(r, tr)
-				if want := named(m, tr, catalogue); !slices.Equal(want, slices.Sorted(maps.Keys(got))) {
-					t.Errorf("over %s\nwant %s\ngot  %s", tr, strings.Join(want, ", "), list(got))
-					for _, c := range r.Cases {
-						if c.Transport == tr && slices.Contains(want, c.Requirement) && c.Verdict != reports.Failed {
-							t.Logf("%s is %s: %s", c.ID, c.Verdict, c.Reason)
-						}
-					}
-				}
+			opts := part(m, catalogue)
+			r, wrong := judgeMutant(t, m, opts, catalogue)
+			if wrong != "" { // once more, in case the machine was too busy for a race
+				t.Logf("the first time:%s", wrong)
+				r, wrong = judgeMutant(t, m, opts, catalogue)
 			}
+			assert.Empty(t, wrong)
 			noSuiteError(t, r)
 		})
 	}
+}
+
+// judgeMutant judges a server with the fault, and tells how what was found
+// differs from what the mutant's entry says.
+func judgeMutant(t *testing.T, m reference.Mutant, o Options, catalogue map[string]features.Requirement) (*reports.Report, string) {
+	t.Helper()
+	s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
+	require.NoError(t, err)
+	r := judge(t, describe(t, s), o)
+	var b strings.Builder
+	for _, tr := range targets.Transports() {
+		got, want := accused(r, tr), named(m, tr, catalogue)
+		if slices.Equal(want, slices.Sorted(maps.Keys(got))) {
+			continue
+		}
+		fmt.Fprintf(&b, "\nover %s\nwant %s\ngot  %s", tr, strings.Join(want, ", "), list(got))
+		for _, c := range r.Cases {
+			if c.Transport == tr && slices.Contains(want, c.Requirement) && c.Verdict != reports.Failed {
+				fmt.Fprintf(&b, "\n%s is %s: %s", c.ID, c.Verdict, c.Reason)
+			}
+		}
+	}
+	return r, b.String()
 }
 
 // TestVariants demands that servers which are unusual but legal are not accused.
