@@ -57,6 +57,9 @@ func TestMemoryUnderAttack(t *testing.T) {
 	if _, err := os.ReadFile("/proc/self/status"); err != nil {
 		t.Skip("the peak of resident memory is not told here")
 	}
+	if testing.Short() {
+		t.Skip("the race detector, with which short runs are made, needs memory of its own")
+	}
 	attacks := restAttacks()
 	for _, name := range []string{"gigabytes", "compression bomb", "a wide document", "200,000 levels", "header flood", "tokens without end"} {
 		t.Run(name, func(t *testing.T) {
