@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,8 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	}
 	ctx, signals := listen(ctx, func(string) {}, func() { _ = discardAll(out) })
 	defer signals.stop()
+	// Hundreds of short runs make much garbage and keep little.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	m, err := judgeAll(ctx, subjects, &progress{w: a.err, terminal: a.color(a.err, false), verbose: verbose})
 	if n := signals.number(); n != 0 {
 		return &ending{128 + n, discardAll(out)}

@@ -6,6 +6,7 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // An access decides who may call. Nil admits everybody.
@@ -81,4 +82,10 @@ func (g guard) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operat
 		return nil, err
 	}
 	return g.next.Start(ctx, r)
+}
+
+// denies tells whether an error says that the caller may not do this.
+func denies(err error) bool {
+	c := status.Code(err)
+	return c == codes.Unauthenticated || c == codes.PermissionDenied
 }

@@ -38,10 +38,13 @@ func unknownCancelled(answer func(ctx context.Context, next Service, name string
 	return func(next Service) Service {
 		known := newLedger(next)
 		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-			if known.isUnknown(r.GetName()) {
-				return answer(ctx, next, r.GetName())
+			if !known.isUnknown(r.GetName()) {
+				return next.Cancel(ctx, r)
 			}
-			return next.Cancel(ctx, r)
+			if err := next.Cancel(ctx, r); denies(err) {
+				return err // permission is asked for before the name
+			}
+			return answer(ctx, next, r.GetName())
 		}}
 	}
 }
