@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -38,18 +37,7 @@ func accused(r *reports.Report, t targets.Transport) map[string]string {
 
 // named are the requirements that a mutant's entry says it breaks on a transport.
 func named(m reference.Mutant, t targets.Transport, catalogue map[string]features.Requirement) []string {
-	list, ok := m.BreaksOn[t]
-	if !ok {
-		list = m.Breaks
-	}
-	var out []string
-	for _, id := range list {
-		if ok || catalogue[id].On(string(t)) {
-			out = append(out, id)
-		}
-	}
-	sort.Strings(out)
-	return out
+	return slices.Sorted(slices.Values(m.Broken(t, slices.Collect(maps.Values(catalogue)))))
 }
 
 func catalogueByID(t testing.TB) map[string]features.Requirement {

@@ -43,12 +43,7 @@ func (w *world) repetitions() []repetition {
 // effect.
 func whenCancelsTimes(ctx context.Context, count string) error {
 	w := of(ctx)
-	if err := w.needCancel(); err != nil {
-		return err
-	}
-	op, c, err := w.cancelOnce(ctx, w.it)
-	w.it = op
-	w.facts["call"] = c
+	op, err := w.cancelIt(ctx)
 	if err != nil {
 		return err
 	}

@@ -76,12 +76,7 @@ func (w *world) cancelBeforeEnd(ctx context.Context) (*operation, error) {
 // observation window after that.
 func whenWatchesTwo(ctx context.Context) error {
 	w := of(ctx)
-	if err := w.needCancel(); err != nil {
-		return err
-	}
-	op, c, err := w.cancelOnce(ctx, w.it)
-	w.it = op
-	w.facts["call"] = c
+	op, err := w.cancelIt(ctx)
 	if err != nil {
 		return err
 	}

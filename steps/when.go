@@ -65,18 +65,25 @@ func (w *world) theCall() call {
 // whenCancelsAndFollows cancels an operation and polls it to its end.
 func whenCancelsAndFollows(ctx context.Context) error {
 	w := of(ctx)
-	if err := w.needCancel(); err != nil {
-		return err
-	}
-	op, c, err := w.cancelOnce(ctx, w.it)
-	w.it = op
-	w.facts["call"] = c
+	op, err := w.cancelIt(ctx)
 	if err != nil {
 		return err
 	}
 	s, err := w.settle(ctx, op)
 	w.facts["settled"] = s
 	return err
+}
+
+// cancelIt cancels the operation spoken of, for a When whose scenario does not
+// judge the answer; it becomes the operation that was cancelled.
+func (w *world) cancelIt(ctx context.Context) (*operation, error) {
+	if err := w.needCancel(); err != nil {
+		return nil, err
+	}
+	op, c, err := w.cancelOnce(ctx, w.it)
+	w.it = op
+	w.facts["call"] = c
+	return op, err
 }
 
 // settled is what the scenario's When saw of the operation's end.

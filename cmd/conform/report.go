@@ -49,8 +49,8 @@ where the report was rendered, whatever it says.`,
 // maxReport bounds, in bytes, the saved reports that are read.
 const maxReport = 1 << 30
 
-// readReport reads a saved report: JSON, or the lines of an evidence file.
-func readReport(path string) (*reports.Report, error) {
+// readSaved reads the file of a saved report, of whatever kind.
+func readSaved(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -61,6 +61,15 @@ func readReport(path string) (*reports.Report, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, rootCause(err))
+	}
+	return data, nil
+}
+
+// readReport reads a saved report: JSON, or the lines of an evidence file.
+func readReport(path string) (*reports.Report, error) {
+	data, err := readSaved(path)
+	if err != nil {
+		return nil, err
 	}
 	r, err := reports.Decode(data)
 	if err == nil && r.Schema == reports.Schema {

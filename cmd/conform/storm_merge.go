@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/lro-tools/conform/steps/storm"
 )
@@ -29,7 +28,7 @@ func (a *app) mergeStorms(parts []*storm.Report, specs []string) error {
 func stormReports(paths []string) ([]*storm.Report, error) {
 	var out []*storm.Report
 	for i, path := range paths {
-		data, err := readStormFile(path)
+		data, err := readSaved(path)
 		if err != nil {
 			return nil, err
 		}
@@ -45,20 +44,4 @@ func stormReports(paths []string) ([]*storm.Report, error) {
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-// readStormFile reads a saved report.
-func readStormFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", path, rootCause(err))
-	case info.Size() > maxReport:
-		return nil, fmt.Errorf("%s: a report of %d bytes is too large", path, info.Size())
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, rootCause(err))
-	}
-	return data, nil
 }
