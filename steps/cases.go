@@ -11,7 +11,6 @@ import (
 type contract struct {
 	catalogue []features.Requirement
 	digest    string
-	docs      []document
 	cases     []planned
 }
 
@@ -30,8 +29,7 @@ var parsed = sync.OnceValues(func() (contract, error) {
 	if err != nil {
 		return c, err
 	}
-	c.docs = documents(files)
-	cases, err := plan(c.docs, c.catalogue)
+	cases, err := plan(files, c.catalogue)
 	for _, p := range cases {
 		c.cases = append(c.cases, *p)
 	}

@@ -15,11 +15,10 @@ type cancelKey struct{}
 
 // before makes the world of a case, or ends it at once.
 func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context, error) {
-	r, ok := s.byID[p.Id]
-	if !ok {
-		return ctx, godog.ErrSkip
+	c, round, err := s.script.find(p.Name)
+	if err != nil {
+		return ctx, err
 	}
-	c := r.planned
 	if endangers(c) {
 		select {
 		case <-s.quiet:
@@ -27,7 +26,7 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 		}
 	}
 	w := newWorld(s.run, c)
-	w.id = c.id + r.suffix
+	w.id = c.id + repeatSuffix(round)
 	if f := s.run.options.OnStart; f != nil {
 		f(w.id)
 	}

@@ -23,9 +23,6 @@ const maxFeatureLine = 60 << 10
 // A planned case is one scenario (or one row of an outline) on one transport.
 type planned struct {
 	id          string
-	round       int
-	pickle      string // the id that godog gives the pickle: both parse alike
-	uri         string
 	file        string
 	line        int
 	feature     string
@@ -37,32 +34,17 @@ type planned struct {
 	deselected  string // why it is not run; "" where it is
 }
 
-// A document is one feature file, parsed, for one transport.
-type document struct {
-	transport targets.Transport
-	file      features.File
-	uri       string
-	round     int // of a case that is repeated
-}
-
 // longest are the files whose cases take the most time. They are begun first,
 // so that no run ends with waiting for one of them.
 var longest = []string{"race.feature", "outcome.feature", "repeat.feature", "get.feature", "wait.feature", "isolation.feature", "finished.feature", "terminal.feature"}
 
-// documents lists every feature file once for each transport: godog then runs
-// both transports in one suite, and the URI tells them apart.
-func documents(files []features.File) []document {
+// inTurn orders the files by when their cases are begun.
+func inTurn(files []features.File) []features.File {
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b features.File) int {
 		return cmp.Compare(turn(a.Name), turn(b.Name))
 	})
-	var out []document
-	for _, f := range files {
-		for _, t := range targets.Transports() {
-			out = append(out, document{transport: t, file: f, uri: string(t) + "/" + f.Name})
-		}
-	}
-	return out
+	return files
 }
 
 func turn(file string) int {
@@ -72,11 +54,11 @@ func turn(file string) int {
 	return len(longest)
 }
 
-// plan parses the features as godog will, with the same succession of ids, and
-// returns every case of the catalogue. It refuses what godog would silently
-// pass over: scenarios without steps, descriptions that swallowed a step,
-// scenarios or tags that no requirement owns.
-func plan(docs []document, catalogue []features.Requirement) ([]*planned, error) {
+// plan parses the features and returns every case of the catalogue, in the
+// order in which they are begun. It refuses what godog would silently pass
+// over: scenarios without steps, descriptions that swallowed a step, scenarios
+// or tags that no requirement owns.
+func plan(files []features.File, catalogue []features.Requirement) ([]*planned, error) {
 	byID := map[string]features.Requirement{}
 	for _, r := range catalogue {
 		byID[r.ID] = r
@@ -84,38 +66,39 @@ func plan(docs []document, catalogue []features.Requirement) ([]*planned, error)
 	newID := (&messages.Incrementing{}).NewId
 	var cases []*planned
 	seen := map[string]bool{}
-	for _, d := range docs {
-		for i, line := range bytes.Split(d.file.Contents, []byte("\n")) {
+	for _, f := range inTurn(files) {
+		for i, line := range bytes.Split(f.Contents, []byte("\n")) {
 			if len(line) > maxFeatureLine {
-				return nil, fmt.Errorf("%s:%d: line is longer than %d bytes", d.file.Name, i+1, maxFeatureLine)
+				return nil, fmt.Errorf("%s:%d: line is longer than %d bytes", f.Name, i+1, maxFeatureLine)
 			}
 		}
-		doc, err := gherkin.ParseGherkinDocument(bytes.NewReader(d.file.Contents), newID)
+		doc, err := gherkin.ParseGherkinDocument(bytes.NewReader(f.Contents), newID)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.file.Name, err)
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
-		pickles := gherkin.Pickles(*doc, d.uri, newID)
 		if doc.Feature == nil {
-			return nil, fmt.Errorf("%s: no feature", d.file.Name)
+			return nil, fmt.Errorf("%s: no feature", f.Name)
 		}
-		index, err := indexFeature(d.file.Name, doc.Feature)
+		index, err := indexFeature(f.Name, doc.Feature)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range pickles {
-			c, err := planCase(d, doc.Feature.Name, p, index, byID)
-			if err != nil {
-				return nil, err
+		pickles := gherkin.Pickles(*doc, f.Name, newID)
+		for _, t := range targets.Transports() {
+			for _, p := range pickles {
+				c, err := planCase(t, f.Name, doc.Feature.Name, p, index, byID)
+				if err != nil {
+					return nil, err
+				}
+				if c == nil {
+					continue
+				}
+				if seen[c.id] {
+					return nil, fmt.Errorf("%s:%d: a second case with the id %s", f.Name, c.line, c.id)
+				}
+				seen[c.id] = true
+				cases = append(cases, c)
 			}
-			if c == nil {
-				continue
-			}
-			c.round = d.round
-			if seen[c.id+repeatSuffix(c.round)] {
-				return nil, fmt.Errorf("%s:%d: a second case with the id %s", d.file.Name, c.line, c.id)
-			}
-			seen[c.id+repeatSuffix(c.round)] = true
-			cases = append(cases, c)
 		}
 	}
 	if len(cases) == 0 {
@@ -180,11 +163,11 @@ func indexFeature(file string, f *messages.Feature) (map[string]node, error) {
 	return index, nil
 }
 
-// planCase makes the case of one pickle, or nil where the pickle is not for
-// the document's transport.
-func planCase(d document, feature string, p *messages.Pickle, index map[string]node, byID map[string]features.Requirement) (*planned, error) {
+// planCase makes the case of one pickle on a transport, or nil where the pickle
+// is not for that.
+func planCase(transport targets.Transport, file, feature string, p *messages.Pickle, index map[string]node, byID map[string]features.Requirement) (*planned, error) {
 	scenario := index[p.AstNodeIds[0]]
-	where := fmt.Sprintf("%s:%d", d.file.Name, scenario.line)
+	where := fmt.Sprintf("%s:%d", file, scenario.line)
 	var id string
 	only := targets.Transport("")
 	for _, t := range p.Tags {
@@ -204,12 +187,12 @@ func planCase(d document, feature string, p *messages.Pickle, index map[string]n
 	if !ok {
 		return nil, fmt.Errorf("%s: scenario %q: no requirement has the id %q", where, p.Name, id)
 	}
-	if only != "" && only != d.transport || !r.On(string(d.transport)) {
+	if only != "" && only != transport || !r.On(string(transport)) {
 		return nil, nil
 	}
-	c := &planned{pickle: p.Id, uri: p.Uri, file: "features/" + d.file.Name, line: scenario.line, feature: feature,
-		rule: scenario.rule, scenario: p.Name, transport: d.transport, requirement: r}
-	c.id = id + "/" + string(d.transport) + "/" + slug(p.Name)
+	c := &planned{file: "features/" + file, line: scenario.line, feature: feature,
+		rule: scenario.rule, scenario: p.Name, transport: transport, requirement: r}
+	c.id = id + "/" + string(transport) + "/" + slug(p.Name)
 	if len(p.AstNodeIds) > 1 {
 		row := index[p.AstNodeIds[1]]
 		c.id += "/" + slug(row.row)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -79,7 +78,7 @@ func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Repor
 		o.Timeout = defaultTimeout
 	}
 	s := &suite{run: newRun(target, o, catalogue), cases: cases, results: map[string]reports.Case{}}
-	s.judge(ctx, c.docs, catalogue)
+	s.judge(ctx)
 	return s.report(ctx, catalogue, c.digest), nil
 }
 
@@ -91,7 +90,7 @@ type suite struct {
 	ctxs map[targets.Transport]context.Context
 
 	mu      sync.Mutex
-	byID    map[string]rerun // by godog's pickle id
+	script  script
 	results map[string]reports.Case
 	done    int
 	pending int
@@ -100,7 +99,7 @@ type suite struct {
 }
 
 // judge runs every case that is selected and can be run.
-func (s *suite) judge(ctx context.Context, docs []document, catalogue []features.Requirement) {
+func (s *suite) judge(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.run.options.Timeout, fmt.Errorf("the time for the run was over (--timeout %v)", s.run.options.Timeout))
 	defer cancel()
 	s.ctxs = map[targets.Transport]context.Context{}
@@ -135,9 +134,7 @@ func (s *suite) judge(ctx context.Context, docs []document, catalogue []features
 		if i > 0 && ctx.Err() != nil {
 			break // the first round says of every case why it was not judged
 		}
-		if err := s.godog(ctx, docs, open, catalogue, i, min(batch, rounds-i)); err != nil {
-			s.run.setProblem("suite error: " + err.Error())
-		}
+		s.godog(ctx, script{open, i, min(batch, rounds-i)})
 	}
 	for _, t := range transports {
 		if op := s.run.support[t].spare; op != nil {
@@ -210,44 +207,14 @@ func decided(c *planned, err error) reports.Case {
 		Broke: []string{}, Steps: append([]reports.Step(nil), c.steps...), Exchanges: []targets.Exchange{}}
 }
 
-// godog runs the open cases in some rounds, side by side.
-func (s *suite) godog(ctx context.Context, docs []document, open []*planned, catalogue []features.Requirement, first, rounds int) error {
-	wanted := map[string]*planned{}
-	uris := map[string]bool{}
-	s.others, s.quiet = 0, make(chan struct{})
-	for _, c := range open {
+// godog runs the cases of a script.
+func (s *suite) godog(ctx context.Context, sc script) {
+	s.script, s.others, s.quiet = sc, 0, make(chan struct{})
+	for _, c := range sc.cases {
 		if !endangers(c) {
-			s.others++
-		}
-		wanted[c.id] = c
-		uris[c.uri] = true
-	}
-	s.others *= rounds
-	var some []document
-	var contents []godog.Feature
-	for n := range rounds {
-		for _, d := range docs {
-			if uris[d.uri] {
-				d.round = first + n
-				some = append(some, d)
-				contents = append(contents, godog.Feature{Name: fmt.Sprintf("%s#%d", d.uri, n), Contents: d.file.Contents})
-			}
+			s.others += sc.rounds
 		}
 	}
-	again := s.cases // where the same files are parsed in the same order, ids are the same
-	if len(some) != len(docs) || rounds > 1 || first > 0 {
-		var err error
-		if again, err = plan(some, catalogue); err != nil {
-			return err
-		}
-	}
-	byID := map[string]rerun{}
-	for _, c := range again {
-		if o := wanted[c.id]; o != nil {
-			byID[c.pickle] = rerun{o, repeatSuffix(c.round)}
-		}
-	}
-	s.byID = byID
 	if s.others == 0 {
 		close(s.quiet)
 	}
@@ -264,15 +231,15 @@ func (s *suite) godog(ctx context.Context, docs []document, open []*planned, cat
 				sc.Step(d.pattern, d.do)
 			}
 		},
-		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard,
-			Tags: onlyTags(open, len(again)/rounds), Concurrency: s.run.options.Concurrency, Randomize: s.run.options.Seed, FeatureContents: contents, DefaultContext: ctx},
+		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard, Concurrency: s.run.options.Concurrency,
+			Randomize: s.run.options.Seed, FeatureContents: sc.features(), DefaultContext: ctx},
 	}
 	ts.Run() // its verdict is not ours: see after
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n := range rounds {
-		for _, c := range open {
-			id := c.id + repeatSuffix(first+n)
+	for n := range sc.rounds {
+		for _, c := range sc.cases {
+			id := c.id + repeatSuffix(sc.first+n)
 			if _, ok := s.results[id]; !ok {
 				r := decided(c, inconclusive("suite error: the scenario was not run"))
 				r.ID, r.SuiteBug = id, true
@@ -280,7 +247,6 @@ func (s *suite) godog(ctx context.Context, docs []document, open []*planned, cat
 			}
 		}
 	}
-	return nil
 }
 
 // repeatSuffix tells the repetitions of a case apart; the first has none.
@@ -289,27 +255,6 @@ func repeatSuffix(n int) string {
 		return ""
 	}
 	return fmt.Sprintf("#%d", n+1)
-}
-
-// onlyTags keeps from godog the scenarios that are not judged, where they are
-// most of those of the features: to skip one takes it as long as to run one.
-func onlyTags(open []*planned, all int) string {
-	if len(open) > all/2 {
-		return ""
-	}
-	var tags []string
-	for _, c := range open {
-		if t := "@req:" + c.requirement.ID; !slices.Contains(tags, t) {
-			tags = append(tags, t)
-		}
-	}
-	return strings.Join(tags, ",")
-}
-
-// A rerun is a case with what tells it from its other repetitions.
-type rerun struct {
-	*planned
-	suffix string
 }
 
 // sideBySideAtMost is how many cases, with their repetitions, are given to godog

@@ -12,7 +12,7 @@ import (
 
 const (
 	shownBody    = 16 << 10      // bytes of a body that reports show
-	searchedBody = 4 * shownBody // bytes of a body that are searched for secrets
+	searchedBody = 2 * shownBody // bytes of a body that are searched for secrets
 )
 
 // readBounded reads to the end, but at most limit bytes; truncated tells that

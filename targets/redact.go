@@ -34,6 +34,7 @@ type Redactor struct {
 	headers  map[string]bool // canonical names, besides the well-known ones
 	replacer *strings.Replacer
 	forms    []string // what the replacer searches for, the longest first
+	sieve    *sieve   // of the forms and the hints of all shapes
 }
 
 // NewRedactor returns a Redactor that knows the given secrets.
@@ -77,6 +78,7 @@ func (r *Redactor) Add(secret string) {
 		pairs = append(pairs, f, Redacted)
 	}
 	r.replacer = strings.NewReplacer(pairs...)
+	r.sieve = newSieve(append(hints(), r.forms...))
 }
 
 // addCredential makes the value of a credential header known, and its parts:
@@ -133,7 +135,7 @@ func (r *Redactor) Header(name, value string) string {
 
 // A shape is what a credential looks like, and what is left of it.
 type shape struct {
-	hints   []string // lower case; only texts that hold one of them are searched
+	hints   []string // lower case; only texts that hold one of them are searched, so they begin as few words do
 	pattern *regexp.Regexp
 	left    string
 	spare   func(match string) bool // what is no credential after all; nil: nothing
@@ -150,11 +152,23 @@ var shapes = []shape{
 	{[]string{"aiza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), Redacted, nil},
 	{[]string{"bearer"}, regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), "${1}" + Redacted, ordinaryWord},
 	{[]string{"basic"}, regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), "${1}" + Redacted, ordinaryWord},
-	{[]string{"key=", "token=", "secret=", "password=", "sig=", "signature="}, regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted, nil},
-	{[]string{`token"`, `secret"`, `key"`, `password"`}, regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`, nil},
+	{[]string{"key=", "ken=", "ret=", "ord=", "sig=", "ure="}, regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted, nil},
+	{[]string{`access_token"`, `accesstoken"`, `refresh_token"`, `refreshtoken"`, `id_token"`, `idtoken"`, `client_secret"`, `clientsecret"`, `private_key"`, `privatekey"`, `api_key"`, `apikey"`, `"password"`}, regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`, nil},
 	{[]string{"://"}, regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), "${1}" + Redacted + "@", nil},
 	{[]string{"private key-----"}, regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), Redacted, nil},
 }
+
+// hints are those of all shapes.
+func hints() []string {
+	var out []string
+	for _, s := range shapes {
+		out = append(out, s.hints...)
+	}
+	return out
+}
+
+// shapesOnly is the sieve of a Redactor that knows no values.
+var shapesOnly = newSieve(hints())
 
 // remove replaces what has the shape.
 func (p shape) remove(s string) string {
@@ -186,13 +200,20 @@ func (r *Redactor) String(s string) string {
 	if s == "" {
 		return s
 	}
+	var replacer *strings.Replacer
+	sieve := shapesOnly
 	if r != nil {
 		r.mu.RLock()
-		replacer := r.replacer
-		r.mu.RUnlock()
-		if replacer != nil {
-			s = replacer.Replace(s)
+		if r.sieve != nil {
+			replacer, sieve = r.replacer, r.sieve
 		}
+		r.mu.RUnlock()
+	}
+	if !sieve.catches(s) {
+		return s
+	}
+	if replacer != nil {
+		s = replacer.Replace(s)
 	}
 	lower := strings.ToLower(s)
 	for _, shape := range shapes {
