@@ -278,11 +278,7 @@ func (w *world) unlessFinishedSo(ctx context.Context, r repetition, finding erro
 	if !isViolation(finding) || r.during {
 		return finding
 	}
-	op, err := w.cancelled(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
+	c, err := w.cancelOfFinished(ctx)
 	if err != nil {
 		return err
 	}
@@ -290,6 +286,23 @@ func (w *world) unlessFinishedSo(ctx context.Context, r repetition, finding erro
 		return inconclusive("the cancel of a finished operation is answered %s as well (see cancel.finished.status-legal)", c.Status())
 	}
 	return finding
+}
+
+// cancelOfFinished is the cancel of an operation that was cancelled before; the
+// scenario makes it once, however many answers are held against it.
+func (w *world) cancelOfFinished(ctx context.Context) (call, error) {
+	if c, ok := w.facts["cancel of finished"].(call); ok {
+		return c, nil
+	}
+	op, err := w.cancelled(ctx)
+	if err != nil {
+		return call{}, err
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
+	if err == nil {
+		w.facts["cancel of finished"] = c
+	}
+	return c, err
 }
 
 // thenRepeatsAccepted judges that a repetition is no error. Refusals that
