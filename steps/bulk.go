@@ -3,8 +3,13 @@ package steps
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
+	"maps"
 	"slices"
+	"sync"
+	"unicode/utf8"
 
+	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -27,7 +32,11 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ex.Method == targets.List {
-		w.weigh(len(ex.Response.Body) + w.ownIn(ex.Doc))
+		own, shown := w.ownIn(ex.Doc), len(ex.Response.Body)
+		if own == 0 {
+			shown = min(shown, shownOfForeign)
+		}
+		w.weigh(own + shown)
 		return ex
 	}
 	last, known := w.latest[ex.Request.Line]
@@ -43,6 +52,34 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 	return ex
 }
 
+// shownOfForeign is how much of a page is kept that shows no operation of the
+// case, in bytes.
+const shownOfForeign = 512
+
+// forgetForeign leaves of a page, once it is judged, no more than its beginning
+// where it shows no operation of the case and nothing that was broken.
+func (w *world) forgetForeign(page call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ownIn(page.Doc) > 0 || slices.ContainsFunc(w.breaches, func(b reports.Breach) bool { return b.Exchange == page.index }) {
+		return
+	}
+	ex := &w.exchanges[page.index]
+	ex.Note, ex.Response.Body = foreignPage, beginning(ex.Response.Body)
+}
+
+// beginning is the first part of a text.
+func beginning(text string) string {
+	if len(text) <= shownOfForeign {
+		return text
+	}
+	end := shownOfForeign
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s… (%d bytes more)", text[:end], len(text)-end)
+}
+
 // weigh counts what is kept; the caller holds the mutex.
 func (w *world) weigh(n int) {
 	w.kept += n
@@ -51,14 +88,15 @@ func (w *world) weigh(n int) {
 	}
 }
 
-// ownIn is the size of the case's own operations in a list: of its entries
-// these alone are remembered. A list as a whole is judged when it comes.
+// ownIn is the size of the case's own operations in a list, and of what must
+// not be there: of its entries these alone are remembered. A list as a whole is
+// judged when it comes. The caller holds the mutex.
 func (w *world) ownIn(list any) int {
 	n := 0
 	entries, _ := object(list)["operations"].([]any)
 	for _, e := range entries {
 		name, _ := object(e)["name"].(string)
-		if slices.ContainsFunc(w.mine, func(op *operation) bool { return op.name == name }) {
+		if name == w.unknown || slices.ContainsFunc(w.mine, func(op *operation) bool { return op.name == name }) {
 			n += size(e)
 		}
 	}
@@ -97,13 +135,51 @@ func recorded(ex targets.Exchange) targets.Exchange {
 }
 
 // evidence leaves of the exchanges what reports show: what only judging needs
-// goes with its case.
-func evidence(exchanges []targets.Exchange) []targets.Exchange {
-	for i := range exchanges {
-		e := &exchanges[i]
+// goes with its case. Headers that are alike are kept once for the whole run.
+func (r *run) evidence(exchanges []targets.Exchange) []targets.Exchange {
+	out := make([]targets.Exchange, len(exchanges)) // no longer than what was folded
+	for i, e := range exchanges {
 		e.Body, e.Doc, e.DocErr, e.Header, e.GRPC = nil, nil, nil, nil, nil
+		e.Request.Headers, e.Response.Headers = r.headers.one(e.Request.Headers), r.headers.one(e.Response.Headers)
+		out[i] = e
 	}
-	return exchanges
+	return out
+}
+
+// headersMost bounds the headers that are held to be met again; those of
+// answers differ every second, by their date.
+const headersMost = 4096
+
+// A headerSet knows headers that were recorded. Nobody changes them.
+type headerSet struct {
+	mu    sync.Mutex
+	seed  maphash.Seed
+	known map[uint64]map[string]string
+}
+
+func newHeaderSet() *headerSet {
+	return &headerSet{seed: maphash.MakeSeed(), known: map[uint64]map[string]string{}}
+}
+
+// one returns the header that is like h and was met first.
+func (s *headerSet) one(h map[string]string) map[string]string {
+	if len(h) == 0 {
+		return h
+	}
+	var sum uint64 // of the fields, in whatever order
+	for name, value := range h {
+		sum += maphash.String(s.seed, name) * (maphash.String(s.seed, value) | 1)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.known[sum]; maps.Equal(k, h) {
+		return k
+	}
+	if len(s.known) >= headersMost {
+		clear(s.known)
+	}
+	s.known[sum] = h
+	return h
 }
 
 // longestList bounds the names that are remembered of one list, in bytes.

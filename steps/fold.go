@@ -7,15 +7,21 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// A streak is a row of polls of one operation that brought the same answer.
+// foreignPage is the note of a page of a list that shows no operation of the
+// case. Where a server has many operations, most pages are such.
+const foreignPage = "no operation of this case is on this page"
+
+// A streak is a row of calls that brought nothing new: polls of one operation
+// with one answer, or foreign pages.
 type streak struct {
 	first, last int // indexes of exchanges
 	between     []int
 }
 
-// fold leaves polls out of the evidence that brought nothing new: of each row
-// of Gets of one operation with one answer the first and the last are kept,
-// and the last tells how many were between. What a breach points at stays.
+// fold leaves calls out of the evidence that brought nothing new: of each row
+// of Gets of one operation with one answer, and of foreign pages, the first and
+// the last are kept, and the last tells how many were between. What a breach
+// points at stays.
 func fold(exchanges []targets.Exchange, breaches []reports.Breach) []targets.Exchange {
 	kept := map[int]bool{}
 	for _, b := range breaches {
@@ -24,12 +30,18 @@ func fold(exchanges []targets.Exchange, breaches []reports.Breach) []targets.Exc
 	rows := map[string]*streak{}
 	var all []*streak
 	for i, ex := range exchanges {
-		if ex.Method != targets.Get || ex.Problem != "" {
-			continue
-		}
 		asked := ex.Request.Line + "\n" + ex.Request.Body
+		switch {
+		case ex.Problem != "", ex.Method != targets.Get && ex.Method != targets.List:
+			continue
+		case ex.Method == targets.List && ex.Note != foreignPage:
+			delete(rows, foreignPage)
+			continue
+		case ex.Method == targets.List:
+			asked = foreignPage
+		}
 		row := rows[asked]
-		if row == nil || !sameAnswer(exchanges[row.first], ex) {
+		if row == nil || ex.Method == targets.Get && !sameAnswer(exchanges[row.first], ex) {
 			row = &streak{first: i, last: i}
 			rows[asked] = row
 			all = append(all, row)
@@ -48,8 +60,11 @@ func fold(exchanges []targets.Exchange, breaches []reports.Breach) []targets.Exc
 		for _, i := range row.between {
 			drop[i] = true
 		}
-		if exchanges[row.last].Note == "" {
-			exchanges[row.last].Note = fmt.Sprintf("%d more between with the same answer", len(row.between))
+		switch last := &exchanges[row.last]; last.Note {
+		case "":
+			last.Note = fmt.Sprintf("%d more between with the same answer", len(row.between))
+		case foreignPage:
+			last.Note = fmt.Sprintf("%s, nor on %d more between", foreignPage, len(row.between))
 		}
 	}
 	if len(drop) == 0 {

@@ -27,3 +27,22 @@ func TestFoldKeepsTheEndsOfARowAndWhatABreachShows(t *testing.T) {
 	assert.Equal(t, "3 more between with the same answer", out[5].Note)
 	assert.Equal(t, []int{3, 6, -1}, []int{breaches[0].Exchange, breaches[1].Exchange, breaches[2].Exchange})
 }
+
+func TestFoldKeepsPagesThatShowSomething(t *testing.T) {
+	page := func(token, note string) targets.Exchange {
+		return targets.Exchange{Method: targets.List, Request: targets.Message{Line: "list " + token}, Note: note}
+	}
+	exchanges := []targets.Exchange{
+		page("1", foreignPage), page("2", foreignPage), page("3", foreignPage), page("4", foreignPage), page("5", ""),
+		page("6", foreignPage), page("7", foreignPage), page("8", foreignPage), page("9", foreignPage), page("10", foreignPage),
+	}
+	breaches := []reports.Breach{{Exchange: 7}}
+	out := fold(exchanges, breaches)
+	var got []string
+	for _, ex := range out {
+		got = append(got, ex.Request.Line)
+	}
+	assert.Equal(t, []string{"list 1", "list 4", "list 5", "list 6", "list 8", "list 10"}, got)
+	assert.Equal(t, foreignPage+", nor on 2 more between", out[1].Note)
+	assert.Equal(t, 4, breaches[0].Exchange)
+}

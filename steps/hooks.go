@@ -188,7 +188,7 @@ func (w *world) result() reports.Case {
 	c.Held = slices.Sorted(maps.Keys(w.held))
 	c.Breaches, c.Notes, c.Observed, c.SuiteBug = w.breaches, w.notes, w.observed, w.suiteBug
 	if w.exchanges != nil {
-		c.Exchanges = evidence(fold(w.exchanges, w.breaches))
+		c.Exchanges = w.run.evidence(fold(w.exchanges, w.breaches))
 	}
 	return c
 }

@@ -68,6 +68,9 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 			return out, nil
 		}
 		next, err := w.readPage(c, &out)
+		if err == nil {
+			w.forgetForeign(c)
+		}
 		if err != nil || next == "" {
 			return out, err
 		}

@@ -29,6 +29,7 @@ type run struct {
 	effects map[targets.Transport]*effects
 	offers  map[targets.Transport]*offers
 
+	headers *headerSet   // of the exchanges that are kept
 	probing sync.Mutex   // held while a transport is probed
 	started atomic.Int64 // operations
 	mu      sync.Mutex
@@ -40,7 +41,8 @@ type run struct {
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
-		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
+		headers: newHeaderSet(),
+		health:  map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}}
 	for _, e := range catalogue {
 		r.catalogue[e.ID] = e

@@ -169,7 +169,7 @@ func thenAllMatch(ctx context.Context) error {
 		return nil
 	case late:
 		s, _ := unmatched(last)
-		return w.failAt(s, "done: true in every entry", "List with the filter %s shows an operation that is not done", filter)
+		return w.failAt(s, "done: true in every entry", "List with the filter %s shows %s, which is not done", filter, s.name)
 	}
 	return w.noteOmission(ctx, filter, last)
 }
