@@ -3,7 +3,6 @@
 package schemas
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"io"
@@ -18,8 +17,19 @@ var files embed.FS
 
 const suffix = ".schema.json"
 
-// compiled compiles every embedded schema once; what it returns is only read.
-var compiled = sync.OnceValues(compileAll)
+// compilers has for every embedded schema a function that compiles it once. To
+// compile one takes milliseconds, and most commands need one or none.
+var compilers = sync.OnceValues(func() (map[string]func() (*jsonschema.Schema, error), error) {
+	names, err := Names()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]func() (*jsonschema.Schema, error), len(names))
+	for _, name := range names {
+		out[name] = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(name) })
+	}
+	return out, nil
+})
 
 // Validate tells whether a document keeps to a schema. The name is that of an
 // embedded file, with or without ".schema.json". The document is made of
@@ -27,13 +37,17 @@ var compiled = sync.OnceValues(compileAll)
 // document that does not keep to the schema is a *jsonschema.ValidationError;
 // a panic of the library is an error too.
 func Validate(name string, doc any) (err error) {
-	all, err := compiled()
+	all, err := compilers()
 	if err != nil {
 		return err
 	}
-	s, ok := all[strings.TrimSuffix(name, suffix)]
+	compiled, ok := all[strings.TrimSuffix(name, suffix)]
 	if !ok {
 		return fmt.Errorf("schema %q: there is no such schema", name)
+	}
+	s, err := compiled()
+	if err != nil {
+		return fmt.Errorf("schema %s: %w", name, err)
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -61,11 +75,7 @@ func Names() ([]string, error) {
 	return names, nil
 }
 
-func compileAll() (map[string]*jsonschema.Schema, error) {
-	names, err := Names()
-	if err != nil {
-		return nil, err
-	}
+func compile(name string) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.Draft = jsonschema.Draft2020
 	// The library's default opens file:// and would let a $ref read anything.
@@ -75,21 +85,7 @@ func compileAll() (map[string]*jsonschema.Schema, error) {
 	for name, holds := range formats() {
 		c.Formats[name] = onStrings(holds)
 	}
-	out := make(map[string]*jsonschema.Schema, len(names))
-	for _, name := range names {
-		data, err := Source(name)
-		if err != nil {
-			return nil, err
-		}
-		url := base + name + suffix
-		if err := c.AddResource(url, bytes.NewReader(data)); err != nil {
-			return nil, fmt.Errorf("schema %s: %w", name, err)
-		}
-		if out[name], err = c.Compile(url); err != nil {
-			return nil, fmt.Errorf("schema %s: %w", name, err)
-		}
-	}
-	return out, nil
+	return c.Compile(base + name + suffix)
 }
 
 // base is what the $id of every schema starts with; nothing is fetched from it.

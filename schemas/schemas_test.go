@@ -19,9 +19,9 @@ func TestEverySchemaCompiles(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(data, &doc), n)
 		assert.Equal(t, base+n+suffix, doc["$id"], n)
+		_, err = compile(n)
+		require.NoError(t, err)
 	}
-	_, err = compiled()
-	require.NoError(t, err)
 }
 
 func TestValidate(t *testing.T) {

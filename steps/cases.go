@@ -7,54 +7,58 @@ import (
 	"github.com/lro-tools/conform/reports"
 )
 
-// A contract is what the embedded files hold, parsed.
+// A contract is the catalogue, and the digest of it and the scenarios.
 type contract struct {
-	catalogue []features.Requirement
-	digest    string
-	cases     []planned
+	requirements []features.Requirement
+	digest       string
 }
 
-// parsed is the contract, which does not change: it is parsed once, and a
-// process that judges many servers pays for it once.
-var parsed = sync.OnceValues(func() (contract, error) {
-	var c contract
-	var err error
-	if c.catalogue, err = features.Requirements(); err != nil {
+// catalogue is the contract, which does not change: it is read once.
+var catalogue = sync.OnceValues(func() (c contract, err error) {
+	if c.requirements, err = features.Requirements(); err != nil {
 		return c, err
 	}
-	if c.digest, err = features.Digest(); err != nil {
-		return c, err
-	}
-	files, err := features.Files()
-	if err != nil {
-		return c, err
-	}
-	cases, err := plan(files, c.catalogue)
-	for _, p := range cases {
-		c.cases = append(c.cases, *p)
-	}
+	c.digest, err = features.Digest()
 	return c, err
 })
 
-// everyCase returns the catalogue and all the cases that there are, each a copy
-// that the caller may mark.
-func everyCase() ([]features.Requirement, []*planned, error) {
-	c, err := parsed()
+// parsed are the cases of the contract. They are parsed once, and a process
+// that judges many servers pays for it once.
+var parsed = sync.OnceValues(func() ([]*planned, error) {
+	c, err := catalogue()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	cases := make([]*planned, len(c.cases))
-	for i := range c.cases {
-		p := c.cases[i]
-		cases[i] = &p
+	files, err := features.Files()
+	if err != nil {
+		return nil, err
 	}
-	return c.catalogue, cases, nil
+	return plan(files, c.requirements)
+})
+
+// Preload begins to parse the contract in the background, for a process that is
+// about to call Run and has other things to do first.
+func Preload() { go parsed() } // Run tells of an error
+
+// everyCase returns all the cases that there are, each a copy that the caller
+// may mark.
+func everyCase() ([]*planned, error) {
+	list, err := parsed()
+	if err != nil {
+		return nil, err
+	}
+	cases := make([]*planned, len(list))
+	for i, p := range list {
+		c := *p
+		cases[i] = &c
+	}
+	return cases, nil
 }
 
 // Cases returns every case that the suite has, in the order of the features,
 // none of them judged: each is inconclusive for the reason given.
 func Cases(reason string) ([]reports.Case, error) {
-	_, cases, err := everyCase()
+	cases, err := everyCase()
 	if err != nil {
 		return nil, err
 	}

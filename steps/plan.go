@@ -63,46 +63,63 @@ func plan(files []features.File, catalogue []features.Requirement) ([]*planned, 
 	for _, r := range catalogue {
 		byID[r.ID] = r
 	}
-	newID := (&messages.Incrementing{}).NewId
+	files = inTurn(files)
+	each, errs := make([][]*planned, len(files)), make([]error, len(files))
+	_ = together(len(files), func(i int) error { // a run begins when they are parsed
+		each[i], errs[i] = planFile(files[i], byID)
+		return nil
+	})
 	var cases []*planned
 	seen := map[string]bool{}
-	for _, f := range inTurn(files) {
-		for i, line := range bytes.Split(f.Contents, []byte("\n")) {
-			if len(line) > maxFeatureLine {
-				return nil, fmt.Errorf("%s:%d: line is longer than %d bytes", f.Name, i+1, maxFeatureLine)
+	for i, list := range each {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		for _, c := range list {
+			if seen[c.id] {
+				return nil, fmt.Errorf("%s:%d: a second case with the id %s", c.file, c.line, c.id)
 			}
+			seen[c.id] = true
 		}
-		doc, err := gherkin.ParseGherkinDocument(bytes.NewReader(f.Contents), newID)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
-		}
-		if doc.Feature == nil {
-			return nil, fmt.Errorf("%s: no feature", f.Name)
-		}
-		index, err := indexFeature(f.Name, doc.Feature)
-		if err != nil {
-			return nil, err
-		}
-		pickles := gherkin.Pickles(*doc, f.Name, newID)
-		for _, t := range targets.Transports() {
-			for _, p := range pickles {
-				c, err := planCase(t, f.Name, doc.Feature.Name, p, index, byID)
-				if err != nil {
-					return nil, err
-				}
-				if c == nil {
-					continue
-				}
-				if seen[c.id] {
-					return nil, fmt.Errorf("%s:%d: a second case with the id %s", f.Name, c.line, c.id)
-				}
-				seen[c.id] = true
-				cases = append(cases, c)
-			}
-		}
+		cases = append(cases, list...)
 	}
 	if len(cases) == 0 {
 		return nil, fmt.Errorf("the features hold no scenario")
+	}
+	return cases, nil
+}
+
+// planFile returns the cases of one feature file.
+func planFile(f features.File, byID map[string]features.Requirement) ([]*planned, error) {
+	for i, line := range bytes.Split(f.Contents, []byte("\n")) {
+		if len(line) > maxFeatureLine {
+			return nil, fmt.Errorf("%s:%d: line is longer than %d bytes", f.Name, i+1, maxFeatureLine)
+		}
+	}
+	newID := (&messages.Incrementing{}).NewId
+	doc, err := gherkin.ParseGherkinDocument(bytes.NewReader(f.Contents), newID)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	if doc.Feature == nil {
+		return nil, fmt.Errorf("%s: no feature", f.Name)
+	}
+	index, err := indexFeature(f.Name, doc.Feature)
+	if err != nil {
+		return nil, err
+	}
+	pickles := gherkin.Pickles(*doc, f.Name, newID)
+	var cases []*planned
+	for _, t := range targets.Transports() {
+		for _, p := range pickles {
+			c, err := planCase(t, f.Name, doc.Feature.Name, p, index, byID)
+			if err != nil {
+				return nil, err
+			}
+			if c != nil {
+				cases = append(cases, c)
+			}
+		}
 	}
 	return cases, nil
 }

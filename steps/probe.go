@@ -48,12 +48,24 @@ type offers struct {
 	err  [3]error
 }
 
+// judgeable are the transports that the target lets be judged.
+func (r *run) judgeable() []targets.Transport {
+	var out []targets.Transport
+	for _, t := range targets.Transports() {
+		if ep := r.target.Endpoints[t]; ep != nil && ep.Judge {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // prepare finds out, before the first case, on which transports an operation
-// just started is found, and whether cancel is supported there.
+// just started is found, and whether cancel is supported there. It does so once.
 func (r *run) prepare(ctx context.Context, transports []targets.Transport) {
-	if r.role(targets.Running) != nil {
+	if r.prepared || r.role(targets.Running) != nil {
 		return
 	}
+	r.prepared = true
 	var wg sync.WaitGroup
 	for _, t := range transports {
 		wg.Go(func() { r.prepareTransport(ctx, t) })

@@ -29,14 +29,15 @@ type run struct {
 	effects map[targets.Transport]*effects
 	offers  map[targets.Transport]*offers
 
-	headers *headerSet   // of the exchanges that are kept
-	probing sync.Mutex   // held while a transport is probed
-	started atomic.Int64 // operations
-	mu      sync.Mutex
-	owned   map[string]bool // the ledger: names that this run started
-	open    map[string]bool // those not seen to end, and whether a cancel at the end was accepted
-	left    []string        // operations that could not be cancelled at the end
-	problem string          // why the role running cannot be started
+	prepared bool         // the transports were
+	headers  *headerSet   // of the exchanges that are kept
+	probing  sync.Mutex   // held while a transport is probed
+	started  atomic.Int64 // operations
+	mu       sync.Mutex
+	owned    map[string]bool // the ledger: names that this run started
+	open     map[string]bool // those not seen to end, and whether a cancel at the end was accepted
+	left     []string        // operations that could not be cancelled at the end
+	problem  string          // why the role running cannot be started
 }
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {

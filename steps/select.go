@@ -114,6 +114,11 @@ func choose(cases []*planned, catalogue []features.Requirement, target *targets.
 	return nil
 }
 
+// wholeContract tells whether all cases are selected, whatever they are.
+func wholeContract(target *targets.Target, o Options) bool {
+	return len(o.Run)+len(o.Skip)+len(target.Exclude) == 0 && o.Cases == nil && o.only == nil && o.Shards <= 1 && (o.Transport == "" || o.Transport == "all")
+}
+
 func deselection(c *planned, target *targets.Target, o Options) string {
 	if o.Transport != "" && o.Transport != "all" && string(c.transport) != o.Transport {
 		return reports.DeselectedByTransport

@@ -60,15 +60,9 @@ const (
 // Whatever the server does, there is a report. When ctx is cancelled the
 // report holds what was found until then, and its outcome is interrupted.
 func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Report, error) {
-	catalogue, cases, err := everyCase()
+	Preload()
+	c, err := catalogue()
 	if err != nil {
-		return nil, err
-	}
-	c, err := parsed()
-	if err != nil {
-		return nil, err
-	}
-	if err := choose(cases, catalogue, target, o); err != nil {
 		return nil, err
 	}
 	if o.Concurrency <= 0 {
@@ -77,9 +71,34 @@ func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Repor
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	s := &suite{run: newRun(target, o, catalogue), cases: cases, results: map[string]reports.Case{}}
-	s.judge(ctx)
-	return s.report(ctx, catalogue, c.digest), nil
+	s := &suite{run: newRun(target, o, c.requirements), results: map[string]reports.Case{}}
+	return s.judgeWithin(ctx, c)
+}
+
+// judgeWithin judges within the time that the options set.
+func (s *suite) judgeWithin(ctx context.Context, c contract) (*reports.Report, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, s.run.options.Timeout, fmt.Errorf("the time for the run was over (--timeout %v)", s.run.options.Timeout))
+	defer cancel()
+	s.ctxs = map[targets.Transport]context.Context{}
+	for _, t := range targets.Transports() {
+		c, gone := context.WithCancelCause(limited)
+		defer gone(nil)
+		s.ctxs[t], s.run.health[t].gone = c, gone
+	}
+	// Where nothing is selected there is nothing wrong with the selection, and
+	// the first calls need not wait until the features are parsed.
+	if wholeContract(s.run.target, s.run.options) {
+		s.run.prepare(limited, s.run.judgeable())
+	}
+	var err error
+	if s.cases, err = everyCase(); err != nil {
+		return nil, err
+	}
+	if err := choose(s.cases, c.requirements, s.run.target, s.run.options); err != nil {
+		return nil, err
+	}
+	s.judge(limited)
+	return s.report(ctx, c.requirements, c.digest), nil
 }
 
 // A suite is one run of the scenarios.
@@ -100,14 +119,6 @@ type suite struct {
 
 // judge runs every case that is selected and can be run.
 func (s *suite) judge(ctx context.Context) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.run.options.Timeout, fmt.Errorf("the time for the run was over (--timeout %v)", s.run.options.Timeout))
-	defer cancel()
-	s.ctxs = map[targets.Transport]context.Context{}
-	for _, t := range targets.Transports() {
-		c, gone := context.WithCancelCause(ctx)
-		defer gone(nil)
-		s.ctxs[t], s.run.health[t].gone = c, gone
-	}
 	var open []*planned
 	judged := map[targets.Transport]bool{}
 	for _, c := range s.cases {

@@ -25,12 +25,16 @@ func Test(t *testing.T, target *targets.Target, options ...Options) {
 	if len(options) > 0 {
 		o = options[0]
 	}
-	catalogue, cases, err := everyCase()
+	cases, err := everyCase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
 	levels := map[string]string{}
-	for _, r := range catalogue {
+	for _, r := range c.requirements {
 		levels[r.ID], _ = r.Effective(target.Profile, target.Guaranteed)
 	}
 	b := &bridge{selected: map[string]bool{}, results: map[string]chan reports.Case{}}

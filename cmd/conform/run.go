@@ -51,6 +51,7 @@ type judgement struct {
 }
 
 func (a *app) run(ctx context.Context, f *runFlags) error {
+	steps.Preload()
 	options, load, err := f.parse()
 	if err != nil {
 		return err
