@@ -31,7 +31,7 @@ func stormCommand(a *app) *cobra.Command {
 		Use:   "storm [TARGET.yaml]",
 		Short: "Explore races under load; without a target file, on the built-in reference server",
 		Long: `storm has many clients call Cancel, Get, List, Wait and Delete of many operations
-(roles running and succeeding) while the moment of their completion is swept.
+(roles running, succeeding and failing) while the moment of their completion is swept.
 Each operation's history is checked against the model: done never goes back,
 there is one result and none before done, a cancel of a finished operation
 changes nothing, what is cancelled is not deleted, an accepted cancel ends an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -14,9 +15,11 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// An offer is what is known of the optional methods of a transport; nil is
-// not known yet.
-type offer struct{ wait, delete *bool }
+// An offer is what is known of a transport.
+type offer struct {
+	wait, delete *bool       // the optional methods; nil is not known yet
+	names        atomic.Bool // operations are called by the names that they were started with
+}
 
 func no(b *bool) bool  { return b != nil && !*b }
 func yes(b *bool) bool { return b != nil && *b }
@@ -56,12 +59,10 @@ func (e *engine) alive(ctx context.Context, x targets.Exchange, err error) {
 	switch {
 	case err == nil:
 		e.refusals.Store(0)
-	case ctx.Err() == nil && errors.As(err, &none) && none.Kind == targets.Unreachable:
+	case ctx.Err() == nil && errors.As(err, &none) && none.Kind != targets.Aborted:
 		if e.refusals.Add(1) == unreachableUntilGone {
 			e.close(fmt.Sprintf("the target is gone over %s: %v", x.Transport, err))
-			e.mu.Lock()
-			e.hurry = true
-			e.mu.Unlock()
+			e.stop()
 		}
 	}
 }
@@ -79,6 +80,9 @@ func (p *episode) enter(ev event, doc map[string]any, shows bool) event {
 	p.mu.Lock()
 	if shows {
 		ev.seen, ev.snapshot = true, look(ev.transport, doc, p.known[ev.transport])
+		if ev.name == p.name {
+			p.engine.offers[ev.transport].names.Store(true)
+		}
 	}
 	if !p.over {
 		p.events = append(p.events, ev)
@@ -89,29 +93,37 @@ func (p *episode) enter(ev event, doc map[string]any, shows bool) event {
 	}
 	if first {
 		p.doneAt = ev.end
+		p.hot.set(ev.end)
 		p.until = max(p.until, ev.end+p.between(time.Millisecond, 30*time.Millisecond))
 		if p.rng.IntN(20) == 0 {
 			p.until = max(p.until, ev.end+min(p.engine.target.Timeouts.Observe, time.Second))
 		}
 	}
-	accepted, by, lone := p.accepted, p.by, !p.attempted
+	accepted, by, sent := p.accepted, p.by, p.sent
 	p.mu.Unlock()
 	if first {
-		p.engine.measure(p, accepted, by, ev.end, lone)
+		p.engine.measure(p, accepted, by, ev.end, sent)
 	}
 	return ev
 }
 
 // measure takes note of how long it took to the end of an operation.
-func (e *engine) measure(p *episode, accepted time.Duration, by targets.Transport, end time.Duration, lone bool) {
+func (e *engine) measure(p *episode, accepted time.Duration, by targets.Transport, end, sent time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if accepted != never {
 		e.traffic[by].Ending.add(end - accepted)
 	}
-	if p.role == targets.Succeeding && lone {
-		e.natural.add(end - p.base)
+	from := p.base
+	switch {
+	case ends(p.role) != (sent == never):
+		return // it may be the cancel that ended it, or it cannot be
+	case !ends(p.role):
+		from = sent
 	}
+	n := e.naturals[p.role]
+	n.add(end - from)
+	e.naturals[p.role] = n
 }
 
 func (p *episode) get(ctx context.Context, c caller, t targets.Transport) {
@@ -126,13 +138,16 @@ func (p *episode) cancel(ctx context.Context, c caller, t targets.Transport) {
 
 func (p *episode) sendCancel(ctx context.Context, c caller, t targets.Transport) {
 	p.mu.Lock()
-	p.attempted = true
+	p.sent = min(p.sent, p.engine.now())
 	p.mu.Unlock()
 	ev := p.call(ctx, c, t, targets.Cancel, &longrunningpb.CancelOperationRequest{Name: p.name})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ev.answer == accepted && p.accepted == never {
 		p.accepted, p.by = ev.end, t
+		if p.role == targets.Running {
+			p.engine.cancellable.Store(true)
+		}
 	}
 }
 
@@ -164,7 +179,7 @@ func (e *engine) learn(bound **bool, ev event) {
 func (p *episode) wait(ctx context.Context, c caller, t targets.Transport) {
 	e := p.engine
 	e.mu.Lock()
-	bound, n := e.offers[t].wait, e.natural
+	bound, n := e.offers[t].wait, e.naturals[p.role]
 	e.mu.Unlock()
 	if no(bound) {
 		p.done(ctx)
@@ -177,7 +192,7 @@ func (p *episode) wait(ctx context.Context, c caller, t targets.Transport) {
 		return
 	}
 	timeout := 300 * time.Millisecond
-	if p.role == targets.Succeeding {
+	if ends(p.role) {
 		timeout += p.base + n.median - e.now()
 	}
 	e.pending.Go(func() {
@@ -206,12 +221,6 @@ func (p *episode) waited(ctx context.Context, c caller, t targets.Transport, tim
 	}
 }
 
-// How rarely a look is another than Get.
-const (
-	everyList = 100
-	listPage  = 50
-)
-
 // glance is one more look at an operation, by a client that has nothing else
 // to do.
 func (p *episode) glance(ctx context.Context, c caller) {
@@ -225,11 +234,24 @@ func (p *episode) glance(ctx context.Context, c caller) {
 	p.get(ctx, c, t)
 }
 
+// How rarely a look is another than Get.
+const (
+	everyList = 100
+	listPage  = 50
+)
+
 // list reads a page of the operations; its entries are looks that may be stale.
+// It is a page that shows operations which are under way: where one shows none,
+// the next call reads the page after it.
 func (e *engine) list(ctx context.Context, c caller, t targets.Transport) {
-	x, ev := e.send(ctx, c, t, targets.List, &longrunningpb.ListOperationsRequest{Name: e.target.Endpoints[t].List, PageSize: listPage})
+	e.mu.Lock()
+	token := e.pages[t]
+	e.mu.Unlock()
+	x, ev := e.send(ctx, c, t, targets.List, &longrunningpb.ListOperationsRequest{Name: e.target.Endpoints[t].List, PageSize: listPage, PageToken: token})
 	doc, _ := x.Doc.(map[string]any)
 	entries, _ := doc["operations"].([]any)
+	ev.entry = true
+	shown := 0
 	for _, entry := range entries {
 		m, _ := entry.(map[string]any)
 		name, _ := m["name"].(string)
@@ -237,9 +259,18 @@ func (e *engine) list(ctx context.Context, c caller, t targets.Transport) {
 		p := e.byName[name]
 		e.mu.Unlock()
 		if p != nil && ev.answer == accepted {
-			ev.entry = true
+			shown++
 			p.enter(ev, m, true)
 		}
+	}
+	if ev.answer == transient || ev.answer == silent || shown > 0 {
+		return
+	}
+	next, _ := doc["nextPageToken"].(string)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.pages[t] == token {
+		e.pages[t] = next
 	}
 }
 

@@ -29,13 +29,14 @@ type engine struct {
 	transports []targets.Transport
 	roles      []targets.Role
 
-	began    time.Time
-	calls    atomic.Int64
-	tickets  atomic.Int64  // moments of the open loop that were given out
-	refusals atomic.Int64  // calls in a row that found nobody
-	wake     chan struct{} // something earlier came into the queue
-	waits    chan struct{} // Waits under way
-	pending  sync.WaitGroup
+	began       time.Time
+	calls       atomic.Int64
+	tickets     atomic.Int64  // moments of the open loop that were given out
+	refusals    atomic.Int64  // calls in a row that found nobody
+	cancellable atomic.Bool   // a cancel of the role running was accepted
+	wake        chan struct{} // something earlier came into the queue
+	waits       chan struct{} // Waits under way
+	pending     sync.WaitGroup
 
 	mu       sync.Mutex
 	queue    queue
@@ -47,16 +48,20 @@ type engine struct {
 	refused  int // starts that failed in a row
 	closing  bool
 	problem  string
-	natural  natural
+	naturals map[targets.Role]natural
+	pace     pace
+	resting  int  // operations under way that are not called for a while
 	hurry    bool // what was found counts: the rest is only ended
 	levels   map[string]string
 	offers   map[targets.Transport]*offer
 	traffic  map[targets.Transport]*Traffic
+	pages    map[targets.Transport]string // of List: the token of the page that is read next
 	judged   map[targets.Role]int
 	found    map[string]Violation // by requirement, the shortest
 	broken   map[string]int
 	leftover []string
 	ended    chan struct{}
+	stop     context.CancelFunc // makes no calls any more
 }
 
 // A task is one call that is due. It may put others into the queue.
@@ -124,6 +129,7 @@ func (e *engine) run(ctx context.Context) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	e.stop = cancel
 	var clients sync.WaitGroup
 	for i := range e.options.Clients {
 		clients.Go(func() { e.client(ctx, i+1) })
@@ -229,18 +235,20 @@ func (e *engine) next(ctx context.Context) (do func(context.Context, caller), ok
 // look at one that is under way. Otherwise it tells how long to wait.
 func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, over bool) {
 	now := e.now()
-	if len(e.queue) > 0 && e.queue[0].due <= now {
+	if len(e.queue) > 0 && (e.queue[0].due <= now || e.hurry) {
+		e.pace.due()
 		return heap.Pop(&e.queue).(task).do, 0, false
 	}
-	if e.mayStart() {
+	if e.mayStart(now) {
 		index := e.started*e.options.Shards + e.options.Shard - 1
 		e.started++
 		e.starting++
+		e.pace.started(now)
 		return func(ctx context.Context, c caller) { e.start(ctx, c, index) }, 0, false
 	}
 	if len(e.order) > 0 && !e.closing {
-		p := e.order[rand.IntN(len(e.order))]
-		return p.glance, 0, false
+		e.pace.spare()
+		return e.hottest(now).glance, 0, false
 	}
 	if len(e.queue) == 0 && e.starting == 0 && len(e.live) == 0 && e.closed() {
 		return nil, 0, true
@@ -248,6 +256,9 @@ func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, o
 	wait = 50 * time.Millisecond
 	if len(e.queue) > 0 {
 		wait = min(wait, e.queue[0].due-now)
+	}
+	if !e.closed() && e.pace.next > now {
+		wait = min(wait, e.pace.next-now)
 	}
 	return nil, wait, false
 }
@@ -266,15 +277,28 @@ func (e *engine) share() int {
 	return share
 }
 
-func (e *engine) mayStart() bool {
-	return !e.closed() && len(e.live)+e.starting < e.options.Clients*livePerClient
+func (e *engine) mayStart(now time.Duration) bool {
+	return !e.closed() && now >= e.pace.next && float64(len(e.live)-e.resting+e.starting) < e.pace.room
+}
+
+// hottest picks an operation for one more look: of a few, the one whose state
+// is most likely to change about now.
+func (e *engine) hottest(now time.Duration) *episode {
+	best := e.order[rand.IntN(len(e.order))]
+	for range 3 {
+		if p := e.order[rand.IntN(len(e.order))]; p.hot.distance(now) < best.hot.distance(now) {
+			best = p
+		}
+	}
+	return best
 }
 
 // start starts an operation and plans its calls.
 func (e *engine) start(ctx context.Context, c caller, index int) {
 	p := e.plan(index)
 	p.base = e.now()
-	started, err := e.target.Starter.Start(ctx, targets.StartRequest{Role: p.role})
+	// What is being started when the storm is interrupted has to be known to it.
+	started, err := e.target.Starter.Start(context.WithoutCancel(ctx), targets.StartRequest{Role: p.role})
 	e.mu.Lock()
 	e.starting--
 	if err == nil && started.Name == "" {
@@ -309,16 +333,26 @@ func (e *engine) finish(ctx context.Context, p *episode) {
 	e.mu.Lock()
 	delete(e.live, p.index)
 	delete(e.byName, p.name)
-	last := e.order[len(e.order)-1]
-	e.order[p.place], last.place = last, p.place
-	e.order = e.order[:len(e.order)-1]
+	e.unlist(p)
+	e.judged[p.role]++
 	e.mu.Unlock()
+	e.judge(p)
+	e.nudge()
+	if p.cleanup != nil {
+		_ = p.cleanup(ctx) // a recipe of the user's, which has told of its own troubles
+	}
+}
+
+// judge checks the history of an operation.
+func (e *engine) judge(p *episode) {
 	h := p.history()
 	findings := check(h)
 	e.mu.Lock()
-	e.judged[p.role]++
+	defer e.mu.Unlock()
 	for _, f := range findings {
-		e.broken[f.requirement]++
+		if e.broken[f.requirement]++; f.requirement == siblings && e.broken[siblings] < 2 {
+			continue // somebody else may have cancelled one
+		}
 		v := p.violation(shrink(h, f), len(h.events))
 		if old, ok := e.found[v.Requirement]; !ok || len(v.Sequence) < len(old.Sequence) {
 			e.found[v.Requirement] = v
@@ -326,11 +360,6 @@ func (e *engine) finish(ctx context.Context, p *episode) {
 		if e.counts(f.requirement) && !e.options.KeepGoing {
 			e.closing, e.hurry = true, true
 		}
-	}
-	e.mu.Unlock()
-	e.nudge()
-	if p.cleanup != nil {
-		_ = p.cleanup(ctx) // a recipe of the user's, which has told of its own troubles
 	}
 }
 
@@ -340,20 +369,23 @@ func (e *engine) counts(requirement string) bool {
 	return level == reports.Must || level == reports.Should && e.options.Level == reports.LevelShould
 }
 
-// cleanup cancels what the storm leaves behind when it is interrupted.
+// cleanup cancels what the storm leaves behind when it is interrupted, or the
+// target is gone. What was seen of it until then is judged all the same.
 func (e *engine) cleanup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, e.target.Timeouts.Request)
 	defer cancel()
 	slots := make(chan struct{}, e.options.Clients)
 	var wg sync.WaitGroup
 	for _, p := range e.live {
+		e.judge(p)
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if !p.end(ctx) {
-				e.mu.Lock()
-				e.leftover = append(e.leftover, p.name)
-				e.mu.Unlock()
+			if p.doneAt == never {
+				p.leave(ctx)
+			}
+			if p.cleanup != nil {
+				_ = p.cleanup(ctx)
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package storm
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,60 +20,25 @@ type episode struct {
 	// cleanup undoes the start; may be nil.
 	cleanup func(context.Context) error
 
+	plan plan
+	hot  hot
+
 	mu     sync.Mutex
-	rng    *rand.Rand
+	rng    *rand.Rand // of what is left to chance while it is under way
 	events []event
 	known  map[targets.Transport]*[]any // distinct responses
 
-	moment    time.Duration // of the first planned cancel; never
-	until     time.Duration // it is watched at least until then
-	dense     bool          // looks follow one another without a pause where it matters
-	attempted bool
-	accepted  time.Duration // when the first accepted cancel was answered; never
-	by        targets.Transport
-	doneAt    time.Duration // when the first look that shows done was answered; never
-	doneOn    map[targets.Transport]bool
-	open      int // chains and calls under way before the tail
-	over      bool
-}
-
-// natural is what is known of how long operations of the role succeeding last.
-type natural struct {
-	seen   []time.Duration // the last few, in order of arrival
-	median time.Duration
-	spread time.Duration // half the width of the window in which they end
-}
-
-const naturalsKept = 31
-
-func (n *natural) add(d time.Duration) {
-	if n.seen = append(n.seen, d); len(n.seen) > naturalsKept {
-		n.seen = n.seen[1:]
-	}
-	sorted := slices.Sorted(slices.Values(n.seen))
-	n.median = sorted[len(sorted)/2]
-	n.spread = max(2*time.Millisecond, (sorted[len(sorted)*9/10]-sorted[len(sorted)/10])/2)
-}
-
-// plan makes an episode; what is left to chance follows from seed and index.
-func (e *engine) plan(index int) *episode {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	rng := rand.New(rand.NewPCG(uint64(e.options.Seed), uint64(index)))
-	p := &episode{engine: e, index: index, role: e.roles[rng.IntN(len(e.roles))], rng: rng, known: map[targets.Transport]*[]any{},
-		moment: never, accepted: never, doneAt: never, doneOn: map[targets.Transport]bool{}, dense: rng.IntN(3) == 0}
-	for _, t := range e.transports {
-		p.known[t] = &[]any{}
-	}
-	return p
-}
-
-// between returns a time from a to b.
-func (p *episode) between(a, b time.Duration) time.Duration {
-	if b <= a {
-		return a
-	}
-	return a + time.Duration(p.rng.Int64N(int64(b-a)))
+	moment   time.Duration // of the first planned cancel; never
+	until    time.Duration // it is watched at least until then
+	sent     time.Duration // when the first cancel was sent; never
+	accepted time.Duration // when the first accepted cancel was answered; never
+	by       targets.Transport
+	doneAt   time.Duration // when the first look that shows done was answered; never
+	doneOn   map[targets.Transport]bool
+	open     int // chains and calls under way before what follows
+	// follows is what is done when the last of them has ended.
+	follows func(ctx context.Context)
+	over    bool
 }
 
 // anyTransport is one of those that are judged.
@@ -82,72 +46,54 @@ func (p *episode) anyTransport() targets.Transport {
 	return p.engine.transports[p.rng.IntN(len(p.engine.transports))]
 }
 
+// between returns a time from a to b.
+func (p *episode) between(a, b time.Duration) time.Duration { return along(p.rng.Float64(), a, b) }
+
 // begin plans the calls of an operation that was started.
 func (p *episode) begin() {
 	e := p.engine
-	e.mu.Lock()
-	n := e.natural
-	e.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.base = e.now()
 	p.until = p.base
-	cancels, gap := p.sweep(n)
-	for i := range cancels {
-		t := p.anyTransport()
+	e.mu.Lock()
+	cancels, gap := p.sweep(e.naturals[p.role])
+	critical := p.critical()
+	e.mu.Unlock()
+	for i, number := range cancels {
+		t := e.transports[number]
 		p.later(p.moment+time.Duration(i)*gap, func(ctx context.Context, c caller) { p.cancel(ctx, c, t) })
 	}
-	for _, t := range e.transports {
+	p.hot.set(critical)
+	for i, t := range e.transports {
 		p.later(p.base, func(ctx context.Context, c caller) { p.watch(ctx, c, t) })
-		if p.rng.IntN(2) == 0 {
-			p.later(p.between(p.base, p.critical(n)), func(ctx context.Context, c caller) { p.wait(ctx, c, t) })
+		if l := p.plan.waits[i]; l != none {
+			p.later(along(l, p.base, critical), func(ctx context.Context, c caller) { p.wait(ctx, c, t) })
 		}
 	}
+	if t := e.transports[p.plan.last]; p.plan.list != none && e.target.Endpoints[t].HasList {
+		p.later(along(p.plan.list, critical, critical+listSweep), func(ctx context.Context, c caller) {
+			e.list(ctx, c, t)
+			p.done(ctx)
+		})
+	}
 }
 
-// critical is when the state of the operation is expected to change.
-func (p *episode) critical(n natural) time.Duration {
-	if p.role == targets.Succeeding && n.median > 0 {
-		return min(p.moment, p.base+n.median)
-	}
-	return min(p.moment, p.base+5*time.Millisecond)
-}
+// listSweep is for how long after the moment at which the state of an
+// operation may change the operations are listed.
+const listSweep = 10 * time.Millisecond
 
-// How cancels of operations that keep running are swept: over as long as work
-// takes to get going, and repeated within as long as a cancel takes.
-const (
-	sweepRunning = 25 * time.Millisecond
-	sweepRepeat  = 10 * time.Millisecond
-)
-
-// sweep chooses when the operation is cancelled, how often, and with what gap
-// between the cancels. Most cancels of an operation that ends by itself meet
-// its end, ever closer, as the lengths of the others become known.
-func (p *episode) sweep(n natural) (cancels int, gap time.Duration) {
-	cancels = []int{1, 1, 1, 2, 2, 3, 4}[p.rng.IntN(7)]
-	if p.rng.IntN(2) == 0 {
-		gap = p.between(0, sweepRepeat)
+// critical is when the state of the operation is expected to change; p.mu and
+// e.mu must be held.
+func (p *episode) critical() time.Duration {
+	at := never
+	if n := p.engine.naturals[p.role]; ends(p.role) && n.median > 0 {
+		at = p.base + n.median
 	}
-	if p.role == targets.Running {
-		p.moment = p.base + p.between(0, sweepRunning)
-		return cancels, gap
+	if p.moment != never {
+		at = min(at, p.moment+p.engine.naturals[targets.Running].median)
 	}
-	switch at := p.rng.IntN(20); {
-	case at < 2 || n.median == 0 && at < 12: // shows how long it lasts
-		return 0, 0
-	case n.median == 0:
-		p.moment = p.base + p.between(0, time.Second)
-	case at < 15:
-		width := n.spread >> p.rng.IntN(4)
-		p.moment = p.base + n.median + p.between(-width, width)
-	case at < 19:
-		p.moment = p.base + p.between(0, n.median)
-	default:
-		p.moment = p.base + n.median + p.between(n.spread, 2*n.spread)
-	}
-	// A worker that does not look may end it once more, at its natural end.
-	p.until = p.base + n.median + n.spread + p.between(5*time.Millisecond, 60*time.Millisecond)
-	return cancels, gap
+	return min(at, p.base+time.Second)
 }
 
 // later puts a call of the episode into the queue; p.mu must be held.
@@ -156,14 +102,14 @@ func (p *episode) later(due time.Duration, do func(ctx context.Context, c caller
 	p.engine.at(due, do)
 }
 
-// done ends a chain. When the last one has ended the tail follows.
+// done ends a chain. What follows is due when the last one has ended.
 func (p *episode) done(ctx context.Context) {
 	p.mu.Lock()
 	p.open--
-	last := p.open == 0
+	last, follows := p.open == 0, p.follows
 	p.mu.Unlock()
 	if last {
-		p.engine.at(p.engine.now(), func(ctx context.Context, c caller) { p.tail(ctx, c) })
+		follows(ctx)
 	}
 }
 
@@ -184,13 +130,17 @@ func (p *episode) next(t targets.Transport) (due time.Duration, more bool) {
 	e := p.engine
 	now := e.now()
 	e.mu.Lock()
-	hurry, n := e.hurry, e.natural
+	hurry, n, stop := e.hurry, e.naturals[p.role], e.naturals[targets.Running]
 	e.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	settled := p.base + n.median + e.target.Timeouts.Settle
+	settle := e.target.Timeouts.Settle
+	if !e.target.Guaranteed {
+		settle = min(settle, patience) // that it does not end is no finding
+	}
+	settled := p.base + n.median + settle
 	if p.accepted != never {
-		settled = max(p.accepted, p.base) + e.target.Timeouts.Settle
+		settled = max(p.accepted, p.base) + settle
 	}
 	switch {
 	case hurry, now > settled+10*time.Millisecond:
@@ -198,20 +148,24 @@ func (p *episode) next(t targets.Transport) (due time.Duration, more bool) {
 	case p.doneOn[t] && now >= p.until:
 		return 0, false
 	}
-	return now + p.pause(now, n), true
+	return now + p.pause(now, n, stop), true
 }
 
+// patience is for how long an operation is followed that need not end.
+const patience = 3 * time.Second
+
 // pause is the time between two looks: short where the state may change.
-func (p *episode) pause(now time.Duration, n natural) time.Duration {
-	far := 20 * time.Millisecond
-	if p.role == targets.Succeeding && p.moment == never && n.median == 0 {
+func (p *episode) pause(now time.Duration, n, stop natural) time.Duration {
+	far := 40 * time.Millisecond
+	if ends(p.role) && p.moment == never && n.median == 0 {
 		far = 2 * time.Millisecond
 	}
-	end := p.base + n.median
-	near := p.role == targets.Succeeding && now > end-n.spread && now < end+n.spread ||
-		now > p.moment-time.Millisecond && now < p.moment+sweepRepeat || p.doneAt != never && now < p.doneAt+3*time.Millisecond
+	near := p.doneAt != never && now < p.doneAt+settling
+	if p.doneAt == never {
+		near = ends(p.role) && n.near(p.base, now) || p.sent != never && stop.near(p.sent, now)
+	}
 	switch {
-	case near && p.dense:
+	case near && p.plan.dense:
 		return 0
 	case near:
 		return p.between(0, time.Millisecond)
@@ -219,7 +173,7 @@ func (p *episode) pause(now time.Duration, n natural) time.Duration {
 		return min(far, (now-p.accepted)/4)
 	}
 	until := far
-	for _, t := range []time.Duration{end - n.spread, p.moment, p.until} {
+	for _, t := range []time.Duration{p.base + n.median - n.spread, p.moment, p.until} {
 		if t > now && t != never {
 			until = min(until, t-now)
 		}
@@ -227,61 +181,27 @@ func (p *episode) pause(now time.Duration, n natural) time.Duration {
 	return max(until, 200*time.Microsecond)
 }
 
-// tail ends the episode, one call after the other: a cancel of the finished
-// operation in some, a last look over each transport, and its deletion.
-func (p *episode) tail(ctx context.Context, c caller) {
-	var steps []func(context.Context, caller)
-	p.mu.Lock()
-	finished := p.doneAt != never
-	if finished && p.rng.IntN(3) == 0 {
-		t := p.anyTransport()
-		steps = append(steps, func(ctx context.Context, c caller) { p.sendCancel(ctx, c, t) })
-	}
-	for _, t := range p.engine.transports {
-		steps = append(steps, func(ctx context.Context, c caller) { p.get(ctx, c, t) })
-	}
-	if t := p.anyTransport(); finished && p.rng.IntN(2) == 0 && p.engine.deletes(t, p.role) {
-		steps = append(steps, func(ctx context.Context, c caller) { p.delete(ctx, c, t) })
-		for _, t := range p.engine.transports {
-			steps = append(steps, func(ctx context.Context, c caller) { p.get(ctx, c, t) })
-		}
-	}
-	if !finished {
-		steps = append(steps, func(ctx context.Context, c caller) { p.leave(ctx) })
-	}
-	p.mu.Unlock()
-	p.step(ctx, c, steps)
-}
-
-// step makes the first of the calls and puts the others into the queue.
-func (p *episode) step(ctx context.Context, c caller, steps []func(context.Context, caller)) {
-	steps[0](ctx, c)
-	if len(steps) == 1 {
-		p.mu.Lock()
-		p.over = true
-		p.mu.Unlock()
-		p.engine.finish(ctx, p)
-		return
-	}
-	p.engine.at(p.engine.now(), func(ctx context.Context, c caller) { p.step(ctx, c, steps[1:]) })
-}
+// settling is how long after the end it is looked for what has not settled.
+const settling = 2 * time.Millisecond
 
 // leave ends an operation that is still in progress; those that cannot be
 // ended are named in the report.
 func (p *episode) leave(ctx context.Context) {
-	if p.end(ctx) {
-		return
+	if !p.end(ctx) {
+		p.engine.mu.Lock()
+		p.engine.leftover = append(p.engine.leftover, p.name)
+		p.engine.mu.Unlock()
 	}
-	p.engine.mu.Lock()
-	p.engine.leftover = append(p.engine.leftover, p.name)
-	p.engine.mu.Unlock()
 }
 
 // history is all that happened, with its facts.
 func (p *episode) history() history {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return history{p.events, factsOf(p.events, p.role, p.engine.target)}
+	identify(p.events, p.name, func(t targets.Transport) bool { return p.engine.offers[t].names.Load() })
+	h := history{p.events, factsOf(p.events, p.role, p.engine.target)}
+	h.cancellable = p.engine.cancellable.Load()
+	return h
 }
 
 // violation makes what is reported of a finding.
@@ -291,7 +211,10 @@ func (p *episode) violation(f *finding, calls int) Violation {
 	for _, e := range f.events {
 		answer := e.status
 		if e.seen {
-			answer += ": " + e.state()
+			answer += ": " + e.text()
+		}
+		if e.alien {
+			answer += ", named " + e.name
 		}
 		if e.entry {
 			answer += " (in a list)"

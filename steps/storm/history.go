@@ -32,6 +32,7 @@ type event struct {
 	http       int
 	entry      bool // an entry of List, which may be stale
 	seen       bool // the answer shows the operation
+	alien      bool // or another one, by its name: set when the history is checked
 	snapshot
 }
 
@@ -43,6 +44,7 @@ type snapshot struct {
 	errorCode   int64
 	payload     int // which of the distinct responses seen over this transport; 0: none
 	flag        flag
+	name        string // "" where the answer has none
 }
 
 // An answer is what a call came to, as far as the model cares.
@@ -70,8 +72,11 @@ const (
 // two ordered in real time.
 func (e event) before(f event) bool { return e.end <= f.start }
 
+// shows tells whether the answer, or an entry of it, is of the operation.
+func (e event) shows() bool { return e.seen && !e.alien }
+
 // looks tells whether the answer is the operation as it was during the call.
-func (e event) looks() bool { return e.seen && !e.entry }
+func (e event) looks() bool { return e.shows() && !e.entry }
 
 func (e event) cancelled() bool { return e.done && e.hasError && e.errorCode == 1 }
 
@@ -90,8 +95,8 @@ func (s snapshot) result() string {
 	return "no result"
 }
 
-// state tells done and result in words.
-func (s snapshot) state() string {
+// text tells done and result in words.
+func (s snapshot) text() string {
 	switch {
 	case s.done:
 		return "done with " + s.result()
@@ -113,7 +118,7 @@ func classify(x targets.Exchange) answer {
 		return transient // not the server's own word
 	}
 	switch x.Code {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Canceled:
+	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
 		return transient
 	case codes.NotFound:
 		return missing
@@ -141,6 +146,7 @@ func (e event) definite() bool {
 // were seen before over the transport.
 func look(t targets.Transport, doc map[string]any, known *[]any) snapshot {
 	var s snapshot
+	s.name, _ = doc["name"].(string)
 	switch d := doc["done"].(type) {
 	case bool:
 		s.done = d

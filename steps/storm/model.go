@@ -28,15 +28,19 @@ type facts struct {
 	// harmless: each cancel that was sent was refused with a status that
 	// promises that it had no effect.
 	harmless bool
-	// attempted is when the first cancel was sent, taken when it was accepted
-	// for certain; never.
-	attempted, taken time.Duration
+	// attempted is when the first cancel was sent, again when the second was,
+	// taken when the first that was accepted had been answered; never.
+	attempted, again, taken time.Duration
+	// cancellable: the target has accepted cancels of the role running.
+	cancellable bool
+	// foreign: others may cancel the operation.
+	foreign bool
 }
 
 // factsOf gathers the facts of a whole history.
 func factsOf(events []event, role targets.Role, t *targets.Target) facts {
 	f := facts{role: role, guaranteed: t.Guaranteed, settle: t.Timeouts.Settle, observe: t.Timeouts.Observe,
-		deleted: never, attempted: never, taken: never}
+		deleted: never, attempted: never, again: never, taken: never, foreign: t.Roles[role].Foreign}
 	cancels, without := 0, 0
 	for _, e := range events {
 		switch e.method {
@@ -47,6 +51,7 @@ func factsOf(events []event, role targets.Role, t *targets.Target) facts {
 			if e.definite() {
 				without++
 			}
+			f.again = min(f.again, max(f.attempted, e.start))
 			f.attempted = min(f.attempted, e.start)
 			if e.answer == accepted {
 				f.taken = min(f.taken, e.end)
@@ -72,8 +77,8 @@ type rule func(h history) *finding
 // rules are the model of an operation (the state machine of
 // google.longrunning.Operations), in the order in which a history is checked.
 func rules() []rule {
-	return []rule{noneBeforeDone, exclusive, monotonic, immutable, continuous, notDeleted, knownToAll,
-		finishedStatus, repeatStatus, concurrentFault, effective, ineffective, flagStays, staysDeleted}
+	return []rule{ownName, noneBeforeDone, exclusive, monotonic, immutable, continuous, notDeleted, getSucceeds, knownToAll,
+		acceptedWhileRunning, finishedStatus, repeatStatus, concurrentFault, effective, ineffective, untouched, flagStays, staysDeleted}
 }
 
 // check returns what a history breaks, one finding for each requirement.
@@ -97,7 +102,7 @@ func breach(requirement string, events []event, format string, args ...any) *fin
 // noneBeforeDone: while done is false, neither error nor response is set.
 func noneBeforeDone(h history) *finding {
 	for _, e := range h.events {
-		if e.seen && !e.done && (e.hasError || e.hasResponse) {
+		if e.shows() && !e.done && (e.hasError || e.hasResponse) {
 			return breach("operation.result.none-before-done", []event{e}, "%s was there before done", e.result())
 		}
 	}
@@ -107,7 +112,7 @@ func noneBeforeDone(h history) *finding {
 // exclusive: never both error and response.
 func exclusive(h history) *finding {
 	for _, e := range h.events {
-		if e.seen && e.hasError && e.hasResponse {
+		if e.shows() && e.hasError && e.hasResponse {
 			return breach("operation.result.exclusive", []event{e}, "both results were set at once")
 		}
 	}
@@ -128,7 +133,7 @@ func monotonic(h history) *finding {
 	for _, e := range h.events {
 		if e.looks() && !e.done && h.events[first].before(e) {
 			d := h.events[first]
-			return breach("operation.terminal.done-monotonic", []event{d, e}, "it was %s, and then %s%s", d.state(), e.state(), elsewhere(d, e))
+			return breach("operation.terminal.done-monotonic", []event{d, e}, "it was %s, and then %s%s", d.text(), e.text(), elsewhere(d, e))
 		}
 	}
 	return nil
@@ -162,12 +167,12 @@ func immutable(h history) *finding {
 		}
 		for _, a := range distinct {
 			if a.transport == b.transport {
-				return breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s", a.state(), b.state())
+				return breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s", a.text(), b.text())
 			}
 			if !same(a, b) {
-				across = breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s over the other transport", a.state(), b.state())
+				across = breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s over the other transport", a.text(), b.text())
 				if c := again(h, a, b); c != nil {
-					across = breach("transport.parity", []event{a, b, *c}, "one operation is %s over %s and %s over %s", a.state(), a.transport, b.state(), b.transport)
+					across = breach("transport.parity", []event{a, b, *c}, "one operation is %s over %s and %s over %s", a.text(), a.transport, b.text(), b.transport)
 				}
 			}
 		}
@@ -294,7 +299,7 @@ func finishedStatus(h history) *finding {
 // illegal tells whether the status of a cancel is none that a finished or
 // cancelled operation allows.
 func illegal(c event) bool {
-	return c.answer == fault || c.answer == missing || c.answer == refused && c.code == codes.AlreadyExists
+	return c.answer == fault || c.answer == missing || c.answer == refused && (c.code == codes.AlreadyExists || c.code == codes.Canceled)
 }
 
 // repeatStatus: a cancel after an accepted one is accepted or says that it
@@ -316,12 +321,12 @@ func repeatStatus(h history) *finding {
 // concurrentFault: calls at the same time are no reason to fail.
 func concurrentFault(h history) *finding {
 	for _, c := range h.events {
-		if c.answer != fault || c.method != targets.Cancel {
+		if c.answer != fault {
 			continue
 		}
 		for _, e := range h.events {
-			if e != c && e.start < c.end && c.start < e.end {
-				return breach("cancel.concurrent.no-server-error", []event{e, c}, "a cancel at the same time as another call was answered %s", c.status)
+			if e != c && !e.entry && e.start < c.end && c.start < e.end && (c.method == targets.Cancel || e.method == targets.Cancel) {
+				return breach("cancel.concurrent.no-server-error", []event{e, c}, "a %s at the same time as another call was answered %s", c.method, c.status)
 			}
 		}
 	}
@@ -399,7 +404,7 @@ func staysDeleted(h history) *finding {
 		}
 		for _, e := range h.events {
 			if e.looks() && e.start > d.end+h.settle {
-				return breach("cancel.deleted.not-found", []event{d, e}, "a deleted operation is still found, %s", e.state())
+				return breach("cancel.deleted.not-found", []event{d, e}, "a deleted operation is still found, %s", e.text())
 			}
 		}
 	}

@@ -42,6 +42,17 @@ func lasting(e event, ms int) event {
 	return e
 }
 
+func named(e event, name string) event {
+	e.name = name
+	return e
+}
+
+// endsCall makes an answer one that the operation's error became.
+func endsCall(e event) event {
+	e.code, e.status = codes.Canceled, "HTTP 499 CANCELLED"
+	return e
+}
+
 func entry(e event) event {
 	e.entry = true
 	return e
@@ -71,7 +82,7 @@ func TestModel(t *testing.T) {
 		{"calls at the same time are in no order", "", []event{lasting(shows(0, progress), 10), shows(2, succeeded)}, nil, 0},
 		{"a list may be stale", "", []event{shows(0, succeeded), entry(shows(2, progress))}, nil, 0},
 		{"the result changes", "", []event{shows(0, succeeded), cancel(1, accepted), shows(2, cancelled)}, []string{"operation.terminal.result-immutable"}, 2},
-		{"the code changes", "", []event{shows(0, cancelled), shows(2, aborted)}, []string{"operation.terminal.result-immutable"}, 2},
+		{"the code changes", "", []event{cancel(0, accepted), shows(2, cancelled), shows(4, aborted)}, []string{"operation.terminal.result-immutable"}, 2},
 		{"the payload changes", "", []event{shows(0, succeeded), shows(2, other)}, []string{"operation.terminal.result-immutable"}, 2},
 		{"payloads are not compared across transports", "", []event{shows(0, succeeded), overGRPC(shows(2, other))}, nil, 0},
 		{"the result comes after done", "", []event{shows(0, snapshot{done: true}), shows(2, succeeded)}, []string{"operation.terminal.result-immutable"}, 2},
@@ -95,7 +106,18 @@ func TestModel(t *testing.T) {
 		{"may end otherwise in a race", targets.Succeeding, []event{shows(0, progress), cancel(2, accepted), shows(6, succeeded)}, nil, 0},
 		{"refused, and yet cancelled", "", []event{shows(0, progress), cancel(2, refused), shows(4, cancelled)}, []string{"cancel.rejected.no-effect"}, 2},
 		{"one of two refused", "", []event{shows(0, progress), cancel(1, accepted), cancel(2, refused), shows(4, cancelled)}, nil, 0},
-		{"refused as it was cancelled already", "", []event{shows(0, cancelled), cancel(2, refused), shows(4, cancelled)}, nil, 0},
+		{"refused as it was cancelled already", "", []event{shows(0, cancelled), cancel(2, refused), shows(4, cancelled)}, []string{"cancel.isolation.siblings"}, 1},
+		{"cancelled by nobody", "", []event{shows(0, progress), shows(2, cancelled)}, []string{"cancel.isolation.siblings"}, 1},
+		{"cancelled at the same time as it is cancelled", "", []event{shows(0, progress), lasting(shows(2, cancelled), 3), cancel(4, accepted)}, nil, 0},
+		{"fails with code 1 by itself", targets.Failing, []event{shows(0, progress), shows(2, cancelled)}, nil, 0},
+		{"another operation", "", []event{named(shows(0, progress), "operations/a"), named(shows(2, cancelled), "operations/b"), named(shows(4, progress), "operations/a"), cancel(6, accepted)}, []string{"cancel.state.name-unchanged"}, 1},
+		{"its name is another everywhere", "", []event{named(shows(0, progress), "operations/b"), cancel(2, accepted), named(shows(4, cancelled), "operations/b")}, nil, 0},
+		{"Get fails after a cancel", "", []event{shows(0, progress), cancel(2, accepted), get(4, fault), shows(6, cancelled)}, []string{"cancel.state.get-ok"}, 2},
+		{"Get answers with the end", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), endsCall(get(6, refused))}, []string{"cancel.state.get-ok"}, 2},
+		{"Get fails before a cancel", "", []event{get(0, fault), cancel(2, accepted), shows(4, cancelled)}, nil, 0},
+		{"the first cancel is refused", "", []event{shows(0, progress), cancel(2, refused), shows(4, progress)}, []string{"cancel.accept.in-progress"}, 2},
+		{"the first of two at a time is refused", "", []event{shows(0, progress), lasting(cancel(2, refused), 3), cancel(4, accepted), shows(6, progress)}, nil, 0},
+		{"refused while it ends", targets.Succeeding, []event{shows(0, progress), cancel(2, refused), shows(4, progress), shows(6, succeeded)}, nil, 0},
 		{"a call without an answer may have done anything", "", []event{shows(0, progress), cancel(2, silent), shows(4, cancelled)}, nil, 0},
 		{"unrequested again", "", []event{shows(0, snapshot{flag: set}), shows(2, snapshot{flag: unset})}, []string{"cancel.effect.requested-flag"}, 2},
 	} {
@@ -105,7 +127,12 @@ func TestModel(t *testing.T) {
 			if role == "" {
 				role = targets.Running
 			}
-			h := history{slices.Clone(c.events), factsOf(c.events, role, target)}
+			events := slices.Clone(c.events)
+			identify(events, "operations/a", func(targets.Transport) bool {
+				return slices.ContainsFunc(events, func(e event) bool { return e.name == "operations/a" })
+			})
+			h := history{events, factsOf(events, role, target)}
+			h.cancellable = true
 			var got []string
 			for _, f := range check(h) {
 				got = append(got, f.requirement)

@@ -62,6 +62,7 @@ type Violation struct {
 	Index       int          `json:"index"` // of the operation in the storm of this seed
 	Role        targets.Role `json:"role"`
 	Calls       int          `json:"calls"` // of the whole history
+	Seen        int          `json:"seen"`  // in how many operations the requirement was broken
 	Sequence    []Line       `json:"sequence"`
 }
 

@@ -115,7 +115,7 @@ func newEngine(t *targets.Target, o Options) (*engine, error) {
 	e := &engine{target: t, options: o, wake: make(chan struct{}, 1), waits: make(chan struct{}, o.Clients),
 		live: map[int]*episode{}, byName: map[string]*episode{}, traffic: map[targets.Transport]*Traffic{},
 		judged: map[targets.Role]int{}, found: map[string]Violation{}, broken: map[string]int{},
-		levels: map[string]string{}, offers: map[targets.Transport]*offer{}}
+		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, offers: map[targets.Transport]*offer{}}
 	for _, tr := range targets.Transports() {
 		ep := t.Endpoints[tr]
 		if ep != nil && ep.Judge && (o.Transport == "" || o.Transport == "all" || o.Transport == string(tr)) {
@@ -124,10 +124,12 @@ func newEngine(t *targets.Target, o Options) (*engine, error) {
 			e.offers[tr] = &offer{wait: ep.Wait, delete: ep.Delete}
 		}
 	}
+	e.pace = newPace(o.Clients)
 	if len(e.transports) == 0 {
 		return nil, errors.New("the target has no transport to judge")
 	}
-	for _, r := range []targets.Role{targets.Running, targets.Succeeding} {
+	// An operation in five ends with an error of its own.
+	for _, r := range []targets.Role{targets.Running, targets.Succeeding, targets.Running, targets.Succeeding, targets.Failing} {
 		if t.Roles[r].Configured {
 			e.roles = append(e.roles, r)
 		}
@@ -154,7 +156,7 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	}
 	for _, q := range catalogue {
 		if v, ok := e.found[q.ID]; ok {
-			v.Level = e.levels[q.ID]
+			v.Level, v.Seen = e.levels[q.ID], e.broken[q.ID]
 			r.Violations = append(r.Violations, v)
 		}
 	}

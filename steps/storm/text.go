@@ -36,8 +36,12 @@ func WriteText(w io.Writer, r *Report) error {
 		roles = append(roles, fmt.Sprintf("%d %s", r.Operations[role], role))
 	}
 	fmt.Fprintf(&b, "\noperations: %s\n", strings.Join(roles, ", "))
-	if len(r.Leftover) > 0 {
-		fmt.Fprintf(&b, "not cancelled at the end: %s\n", strings.Join(r.Leftover, ", "))
+	if n := len(r.Leftover); n > 0 {
+		more := ""
+		if n > namesShown {
+			more = fmt.Sprintf(", and %d more", n-namesShown)
+		}
+		fmt.Fprintf(&b, "not cancelled at the end: %s%s\n", strings.Join(r.Leftover[:min(n, namesShown)], ", "), more)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Reason)
 	var clean strings.Builder
@@ -51,6 +55,9 @@ func WriteText(w io.Writer, r *Report) error {
 	_, err := io.WriteString(w, clean.String())
 	return err
 }
+
+// namesShown is how many operations are named in a line.
+const namesShown = 10
 
 func row(name string, l *Latency) string {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,101 @@
+package storm
+
+import (
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// identify marks the answers that show another operation than the one that was
+// asked for. A service may call an operation by another name than its callers
+// do, as long as it is always the same: keeps tells over which transports it
+// was seen to call operations by the names that they were started with.
+func identify(events []event, name string, keeps func(targets.Transport) bool) {
+	own := map[targets.Transport]string{}
+	for i, e := range events {
+		if !e.seen || e.name == "" {
+			continue
+		}
+		if own[e.transport] == "" {
+			if own[e.transport] = e.name; keeps(e.transport) {
+				own[e.transport] = name
+			}
+		}
+		events[i].alien = e.name != own[e.transport]
+	}
+}
+
+// ownName: a call is answered with the operation that it names.
+func ownName(h history) *finding {
+	for _, e := range h.events {
+		if e.alien {
+			return breach("cancel.state.name-unchanged", []event{e}, "the answer shows another operation, %s", e.name)
+		}
+	}
+	return nil
+}
+
+// getSucceeds: Get of an operation whose cancel was accepted shows it, and
+// does not turn its end into an error of the call.
+func getSucceeds(h history) *finding {
+	for _, g := range h.events {
+		if g.method != targets.Get || g.end > h.deleted || !g.failed() {
+			continue
+		}
+		for _, e := range h.events {
+			if e.before(g) && (e.method == targets.Cancel && e.answer == accepted || e.looks() && e.cancelled()) {
+				return breach("cancel.state.get-ok", []event{e, g}, "Get of a cancelled operation was answered %s", g.status)
+			}
+		}
+	}
+	return nil
+}
+
+// failed tells whether a Get was answered with an error that neither asks to
+// try again nor says that the operation or the caller is not known.
+func (e event) failed() bool {
+	switch e.code {
+	case codes.Canceled, codes.FailedPrecondition, codes.InvalidArgument, codes.AlreadyExists, codes.OutOfRange:
+		return e.answer == refused
+	}
+	return e.answer == fault
+}
+
+// acceptedWhileRunning: the first cancel of an operation that keeps running is
+// not refused, on a target that accepts others. It was in progress before and
+// after, so that the state cannot be the reason.
+func acceptedWhileRunning(h history) *finding {
+	if h.role != targets.Running || !h.cancellable {
+		return nil
+	}
+	for _, c := range h.events {
+		if c.method != targets.Cancel || c.answer != refused || c.start > h.attempted || c.end > h.again ||
+			c.code != codes.FailedPrecondition && c.code != codes.InvalidArgument {
+			continue
+		}
+		for _, e := range h.events {
+			if e.looks() && !e.done && c.before(e) {
+				return breach("cancel.accept.in-progress", []event{c, e}, "the first cancel of an operation in progress was answered %s", c.status)
+			}
+		}
+	}
+	return nil
+}
+
+// siblings is what the cancel of another operation breaks.
+const siblings = "cancel.isolation.siblings"
+
+// untouched: an operation of which no cancel was sent is not cancelled, by
+// those of others for instance.
+func untouched(h history) *finding {
+	if h.role == targets.Failing || h.foreign { // its own error may be any; others may cancel it
+		return nil
+	}
+	for _, e := range h.events {
+		if !e.looks() || !e.cancelled() || e.end > h.attempted {
+			continue
+		}
+		return breach(siblings, []event{e}, "it was cancelled before any cancel of it was sent, while others were")
+	}
+	return nil
+}
