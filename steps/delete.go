@@ -66,7 +66,23 @@ func thenDeleted(ctx context.Context) error {
 	case isDenied(c.Exchange):
 		return inconclusive("the caller may not delete operations: %s", c.Status())
 	}
+	if err := w.unlessGone(ctx, w.it, c); err != nil {
+		return err
+	}
 	return w.fail(c, "success", "a cancelled operation cannot be deleted, although Delete is offered")
+}
+
+// unlessGone rules on a call that does not find a finished operation where Get
+// does not either: how long it can be read is another requirement's business.
+func (w *world) unlessGone(ctx context.Context, op *operation, c call) error {
+	if !notFound(c.Exchange) {
+		return nil
+	}
+	l, err := w.get(ctx, op)
+	if err == nil && notFound(l.Exchange) {
+		err = inconclusive("neither %s nor Get finds the operation any more (see cancel.state.retention)", c.Method)
+	}
+	return err
 }
 
 // thenGone judges that Get answers NOT_FOUND after a deletion; it has until
@@ -121,6 +137,9 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case late:
 		if err := w.plainCancelWorks(ctx); err != nil {
+			return err
+		}
+		if err := w.unlessUnknownToo(ctx, last); err != nil {
 			return err
 		}
 		return w.fail(last, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation is answered something else, %v after the deletion", w.settleFor())

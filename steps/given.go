@@ -82,6 +82,9 @@ func (w *world) untilDone(ctx context.Context, op *operation) (look, error) {
 	var last look
 	late, err := w.poll(ctx, op, w.settleFor(), func(l look) (bool, error) {
 		last = l
+		if notFound(l.Exchange) && time.Since(op.begun) < min(visibleWithin, w.settleFor()) {
+			return false, nil
+		}
 		if !l.found || l.garbled {
 			return false, inconclusive("Get of an operation that was started answered %s", l.Status())
 		}
@@ -184,21 +187,31 @@ func (w *world) unknownName(ctx context.Context) (string, error) {
 	return "", inconclusive("no name of no operation was found (key unknown): %s", last)
 }
 
+// highDigits is how long a number is made that is to be no operation's yet: the
+// next ones may be given out at any moment. It still fits 32 bits.
+const highDigits = 9
+
 // unlike replaces the last four letters and digits of a name by others of
-// their class; different tries give different names. An id that is a number
-// becomes a high one, since the next ones may be given out at any moment.
+// their class; different tries give different names. The letters of an id in
+// hexadecimal stay such, as routes may ask for them, and an id that is a number
+// becomes a high one.
 func unlike(name string, try int) string {
 	b := []byte(name)
 	last := strings.LastIndexByte(name, '/') + 1
+	hex := strings.Trim(strings.ToLower(name[last:]), "0123456789abcdef-") == ""
 	for i, left := len(b)-1, 4; i >= last && left > 0; i-- {
-		shift := byte(1 + (2+try*2+left)%8)
+		n := 2 + try*2 + left
+		shift, letter := byte(1+n%8), byte(26)
+		if hex {
+			shift, letter = byte(1+n%5), 6
+		}
 		switch c := b[i]; {
 		case c >= '0' && c <= '9':
-			b[i] = '0' + (c-'0'+shift)%10
+			b[i] = '0' + (c-'0'+byte(1+n%8))%10
 		case c >= 'a' && c <= 'z':
-			b[i] = 'a' + (c-'a'+shift)%26
+			b[i] = 'a' + (c-'a'+shift)%letter
 		case c >= 'A' && c <= 'Z':
-			b[i] = 'A' + (c-'A'+shift)%26
+			b[i] = 'A' + (c-'A'+shift)%letter
 		default:
 			continue
 		}
@@ -209,9 +222,11 @@ func unlike(name string, try int) string {
 		if id[0] == '9' {
 			b[last] = '8'
 		}
-		if try > 0 { // few digits: every such number may be taken
-			return name[:last] + strings.Repeat("9", 7+try) + string(b[last:])
+		missing := max(highDigits-len(id), 0)
+		if try > 0 { // every such number may be taken
+			missing = max(missing, 7) + try
 		}
+		return name[:last] + strings.Repeat("9", missing) + string(b[last:])
 	}
 	return string(b)
 }

@@ -36,8 +36,16 @@ func form(name string) string {
 	return string(b)
 }
 
+func TestUnlikeKeepsToHexadecimal(t *testing.T) {
+	for try := range unknownTries {
+		assert.Regexp(t, "^[0-9a-f-]+$", unlike("0b0e6d3e-7b0c-4d52-9c3e-0f4b1a3c9fff", try))
+		assert.Regexp(t, "^operations/[0-9A-F]+$", unlike("operations/0B0E6D3EABCDEF", try))
+	}
+}
+
 func TestUnlikeMakesHighNumbers(t *testing.T) {
-	assert.Equal(t, "operations/94", unlike("operations/17", 0))
+	assert.Equal(t, "operations/999999994", unlike("operations/17", 0))
+	assert.Regexp(t, "^operations/9[0-9]{9}$", unlike("operations/7000001234", 0))
 	assert.Greater(t, len(unlike("operations/17", 1)), 9)
 	assert.NotEqual(t, unlike("operations/17", 1), unlike("operations/17", 2))
 }

@@ -28,7 +28,9 @@ type support struct {
 	// asMissing: all answers were 404 or 405, as of a route that is not there.
 	asMissing bool
 	// mixed: some answers were UNIMPLEMENTED and some not.
-	mixed     bool
+	mixed bool
+	// unprobed: no answer could tell, or operations are too scarce to ask.
+	unprobed  bool
 	exchanges []targets.Exchange
 	breaches  []reports.Breach // of invariants, by these exchanges
 	// blocked is why no case of the transport can be judged; "" where they can.
@@ -71,7 +73,7 @@ func (r *run) prepare(ctx context.Context, transports []targets.Transport) {
 		wg.Go(func() { r.prepareTransport(ctx, t) })
 	}
 	wg.Wait()
-	r.compareVisibility(transports)
+	r.compareVisibility(ctx, transports)
 	for _, t := range transports {
 		if r.support[t].blocked == "" {
 			wg.Go(func() { r.probeSupport(ctx, t) })
@@ -121,8 +123,9 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 }
 
 // compareVisibility finds out whether an operation that one transport does not
-// find is found over the other: then the transports are not the same service.
-func (r *run) compareVisibility(transports []targets.Transport) {
+// find is found over the other: then the transports are not the same service. One
+// that is found after all is late, which is no difference.
+func (r *run) compareVisibility(ctx context.Context, transports []targets.Transport) {
 	for _, t := range transports {
 		s := r.support[t]
 		if !s.unlike {
@@ -130,12 +133,23 @@ func (r *run) compareVisibility(transports []targets.Transport) {
 		}
 		s.unlike = false
 		for _, other := range transports {
-			if other != t && r.support[other].blocked == "" {
+			if other != t && r.support[other].blocked == "" && !r.prelude(t).appearsLate(ctx, s.spare) {
 				s.unlike = true
 				s.blocked += " while the other transport finds its own (see transport.parity)"
 			}
 		}
 	}
+}
+
+// appearsLate tells whether an operation that was not found in time is found
+// within as much time again.
+func (w *world) appearsLate(ctx context.Context, op *operation) bool {
+	found := false
+	_, err := w.poll(ctx, op, min(visibleWithin, w.settleFor()), func(l look) (bool, error) {
+		found = l.found
+		return found, nil
+	})
+	return err == nil && found
 }
 
 // probeSupport cancels three fresh operations, each seen in progress before
@@ -147,7 +161,11 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 		s.level = unsupportedCancel
 		return
 	}
-	if r.target.Cancel == targets.CancelSupported || r.scarce(targets.Running) {
+	if r.target.Cancel == targets.CancelSupported {
+		return
+	}
+	if r.scarce(targets.Running) {
+		s.unprobed = true
 		return
 	}
 	// Transports take turns: the cancels of one may reach the operations of the
@@ -185,6 +203,8 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 }
 
 // conclude draws the conclusion from the probes (all of one kind, or mixed).
+// Where some could not tell, those that could are enough to see that there is
+// no cancel, but not to find that its route is missing.
 func (r *run) conclude(s *support, answers []probeAnswer) {
 	var valid, none, missing int
 	for _, a := range answers {
@@ -200,11 +220,13 @@ func (r *run) conclude(s *support, answers []probeAnswer) {
 		}
 	}
 	switch {
-	case none == probes:
+	case valid == 0:
+		s.unprobed = true
+	case none == valid:
 		s.level = unsupportedCancel
 	case missing == probes:
 		s.level, s.asMissing = unsupportedCancel, true
-	case none > 0 && none < valid:
+	case none > 0:
 		s.mixed = true
 	}
 }
@@ -216,13 +238,21 @@ type probeAnswer struct {
 	valid bool
 }
 
+// probe cancels an operation. What says nothing is repeated on a fresh one: on a
+// server that is busy now and then, it would pass for another kind of answer.
 func (w *world) probe(ctx context.Context, op *operation) probeAnswer {
-	if op == nil || w.inProgress(ctx, op) != nil {
-		return probeAnswer{}
-	}
-	c := w.cancel(ctx, op)
-	if c.err != nil || transient(c.Exchange) {
-		return probeAnswer{}
+	var c call
+	for try := 1; ; try++ {
+		if op == nil || w.inProgress(ctx, op) != nil {
+			return probeAnswer{}
+		}
+		if c = w.cancel(ctx, op); c.err == nil && !transient(c.Exchange) {
+			break
+		}
+		if try == transientTries || !sleep(ctx, pauseBefore(try)) {
+			return probeAnswer{}
+		}
+		op, _ = w.startInProgress(ctx, op.role)
 	}
 	if c.Accepted() {
 		op.over = true

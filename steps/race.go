@@ -260,7 +260,7 @@ func thenOneTerminalResult(ctx context.Context) error {
 		if c.op == nil {
 			continue
 		}
-		if err := w.judgeContest(c, all); err != nil {
+		if err := w.judgeContest(ctx, c, all); err != nil {
 			return w.unlessFinishedToo(ctx, free[0], err)
 		}
 	}
@@ -321,7 +321,7 @@ func early(all []*contest) int {
 	return n
 }
 
-func (w *world) judgeContest(c *contest, all []*contest) error {
+func (w *world) judgeContest(ctx context.Context, c *contest, all []*contest) error {
 	const how = "its cancel raced its end"
 	if err := w.judgeHistory(c.op, how); err != nil {
 		return err
@@ -336,9 +336,24 @@ func (w *world) judgeContest(c *contest, all []*contest) error {
 	case w.deniesEffect(c.cancel) && last.cancelled():
 		return w.failAt(last, "the operation ends by itself: its only cancel was answered "+c.cancel.Status(), "a cancel near the end was refused, and has taken effect")
 	case c.cancel.Accepted() && !c.ended && c.err == nil && w.run.target.Guaranteed && endedAfterCancel(all):
-		return w.failAt(last, fmt.Sprintf("done within settle (%v), as the others", w.settleFor()), "an operation never ends, after its cancel raced its end")
+		return w.neverEnds(ctx, c.op)
 	}
 	return nil
+}
+
+// neverEnds judges an operation whose end no client has seen. All of settle must
+// have gone by before it is looked at for the last time: a server that stood
+// still for a while has not kept the operation from ending.
+func (w *world) neverEnds(ctx context.Context, op *operation) error {
+	var last look
+	late, err := w.poll(ctx, op, max(0, w.settleFor()-time.Since(op.accepted)), func(l look) (bool, error) {
+		last = l
+		return l.done || !l.found || l.garbled, nil
+	})
+	if err != nil || !late {
+		return err
+	}
+	return w.failAt(last.snapshot, fmt.Sprintf("done within settle (%v), as the others", w.settleFor()), "an operation never ends, after its cancel raced its end")
 }
 
 // endedAfterCancel tells whether any operation ended whose cancel was accepted

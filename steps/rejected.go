@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -88,19 +89,39 @@ func (w *world) mayCall(p targets.Principal) error {
 	return nil
 }
 
+// longer is a name that begins with another. What follows a number is so long
+// that no service is about to give the number out.
+func longer(name string) string {
+	if id := name[strings.LastIndexByte(name, '/')+1:]; strings.Trim(id, "0123456789") == "" {
+		return name + "0000000"
+	}
+	return name + "0"
+}
+
 // cancelNearby cancels names of no operation that a careless lookup takes for
-// the operation's: longer, shorter, and different by its last characters.
+// the operation's: longer, shorter, and different by its last characters. A name
+// that Get finds is somebody's, and one without an id is everybody's.
 func (w *world) cancelNearby(ctx context.Context) error {
 	var all []call
 	name := w.it.name
-	for _, n := range []string{name + "0", name[:len(name)-1], unlike(name, 2)} {
-		if w.run.owns(n) {
+	for _, n := range []string{longer(name), name[:len(name)-1], unlike(name, 2)} {
+		if w.run.owns(n) || strings.HasSuffix(n, "/") {
+			continue
+		}
+		got, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(n), "is the name unknown?") })
+		if err != nil {
+			return err
+		}
+		if !notFound(got.Exchange) && !(got.Accepted() && envelope(object(got.Doc))) {
 			continue
 		}
 		c := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(n)}, "the name of no operation")
 		all = append(all, c)
 	}
 	w.facts["calls"] = all
+	if len(all) == 0 {
+		return inconclusive("each of the names that are near that of the operation may be somebody's")
+	}
 	return nil
 }
 

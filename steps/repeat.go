@@ -223,9 +223,14 @@ func (r repetition) tolerated() bool {
 	return r.Transport == targets.REST && r.HTTP == 400 && !namesCode(r.Exchange)
 }
 
+// endedFirst tells whether a repetition is answered as the cancel of a finished
+// operation may be where nothing in that state is ever cancelled.
+func (r repetition) endedFirst() bool { return unimplemented(r.Exchange) && r.next.done }
+
 // elsewhere rules on a repetition that is another requirement's business.
 func (r repetition) elsewhere() error {
 	switch {
+	case r.endedFirst():
 	case isCode(r.Exchange, codes.Unimplemented), unimplemented(r.Exchange):
 		return inconclusive("a repeated cancel answered %s (see cancel.unimplemented.consistent)", r.Status())
 	case isCode(r.Exchange, codes.NotFound) && !r.next.found:
@@ -253,7 +258,7 @@ func (w *world) legal(r repetition) error {
 		return w.fail(r.call, legalOrEnded, "a repeated cancel has an answer that is not legal")
 	case r.during:
 		return w.fail(r.call, legalRepeat, "a repeated cancel of an operation that is still in progress has an answer that is not legal")
-	case isCode(r.Exchange, codes.InvalidArgument):
+	case isCode(r.Exchange, codes.InvalidArgument), r.endedFirst():
 		return nil
 	case isCode(r.Exchange, codes.PermissionDenied):
 		w.note("a repeated cancel is answered PERMISSION_DENIED")

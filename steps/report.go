@@ -58,7 +58,7 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 // could, or where no transport was to be judged.
 func (s *suite) problem() string {
 	r := s.run
-	if r.problem != "" {
+	if r.problem != "" && !r.ran { // where some could be started, the cases of the others tell of it
 		return r.problem
 	}
 	text := ""

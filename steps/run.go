@@ -38,6 +38,7 @@ type run struct {
 	open     map[string]bool // those not seen to end, and whether a cancel at the end was accepted
 	left     []string        // operations that could not be cancelled at the end
 	problem  string          // why the role running cannot be started
+	ran      bool            // an operation of that role was started
 }
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
@@ -100,6 +101,7 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	r.mu.Lock()
 	r.owned[op.name] = true
+	r.ran = r.ran || role == targets.Running
 	if !r.target.Roles[role].Foreign {
 		r.open[op.name] = false
 	}

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -37,7 +38,7 @@ func thenUnchanged(ctx context.Context) error {
 	_, err := w.poll(ctx, w.it, w.observeFor(), func(l look) (bool, error) {
 		switch {
 		case !l.found && notFound(l.Exchange):
-			return false, w.fail(l.call, want, "the finished operation is gone after a cancel")
+			return false, w.unlessExpires(ctx, l.End().Sub(end.received), w.fail(l.call, want, "the finished operation is gone after a cancel"))
 		case !l.found || l.garbled:
 			return false, inconclusive("Get answered %s", l.Status())
 		case !l.done || !sameResult(end, l.snapshot):
@@ -46,6 +47,27 @@ func thenUnchanged(ctx context.Context) error {
 		return false, nil
 	})
 	return err
+}
+
+// unlessExpires keeps the finding that a finished operation is gone only where
+// another one, which nobody cancels any more, can still be read after the same
+// time: services keep what has ended as long as they say (AIP-151).
+func (w *world) unlessExpires(ctx context.Context, after time.Duration, finding error) error {
+	op, err := w.again(ctx, w.it)
+	if err != nil {
+		return err
+	}
+	gone := false
+	if _, err = w.poll(ctx, op, after, func(l look) (bool, error) {
+		gone = !l.found && notFound(l.Exchange)
+		return gone, nil
+	}); err != nil {
+		return err
+	}
+	if gone {
+		return inconclusive("a finished operation is gone after %v also where nobody cancels it (see cancel.state.retention)", after.Round(time.Millisecond))
+	}
+	return finding
 }
 
 // thenLegalFinished judges the code of a cancel of a finished operation.
@@ -71,7 +93,7 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 		w.observe(w.plan.requirement.ID, "no effect, answers "+targets.CodeName(c.Code))
 	case unimplemented(c.Exchange):
 		again := w.cancel(ctx, w.it)
-		if again.err == nil && !unimplemented(again.Exchange) {
+		if again.err == nil && !unimplemented(again.Exchange) && !transient(again.Exchange) {
 			return w.fail(again, legalFinishedCodes, "the cancel of a finished operation is answered UNIMPLEMENTED, but not always")
 		}
 		w.observe(w.plan.requirement.ID, "answers UNIMPLEMENTED")

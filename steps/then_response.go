@@ -41,6 +41,9 @@ func thenAccepted(ctx context.Context) error {
 	if l.done && !l.cancelled() {
 		return w.tooSoon(w.it)
 	}
+	if w.run.support[w.plan.transport].unprobed && (unimplemented(c.Exchange) || w.rest() && (c.HTTP == 404 || c.HTTP == 405)) {
+		return inconclusive("the cancel is answered %s, and it could not be found out whether the server supports cancel at all (key cancel)", c.Status())
+	}
 	return w.fail(c, want, "the cancel of an operation in progress is refused")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -196,7 +197,8 @@ func thenMetadataKept(ctx context.Context) error {
 // to cancel.state.not-deleted.
 func thenRetained(ctx context.Context) error {
 	w := of(ctx)
-	if _, err := w.mustBeCancelled(); err != nil {
+	end, err := w.mustBeCancelled()
+	if err != nil {
 		return err
 	}
 	looks := 0
@@ -208,9 +210,12 @@ func thenRetained(ctx context.Context) error {
 		if looks <= firstGets {
 			return false, inconclusive("Get answered NOT_FOUND right after the end (see cancel.state.not-deleted)")
 		}
+		if since := l.Start.Sub(end.received); since > 2*w.observeFor() {
+			return false, inconclusive("the operation is gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", since.Round(time.Millisecond))
+		}
 		return false, w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")
 	}
-	_, err := w.poll(ctx, w.it, w.observeFor(), visit)
+	_, err = w.poll(ctx, w.it, w.observeFor(), visit)
 	for err == nil && looks < firstGets+2 { // a slow server must not make the window one of first Gets only
 		_, err = w.poll(ctx, w.it, 0, visit)
 	}

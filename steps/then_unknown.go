@@ -63,11 +63,17 @@ func (w *world) unlessPlainToo(ctx context.Context, c call) error {
 	if c.err != nil || c.Accepted() {
 		return nil
 	}
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
-		return err
+	var control call
+	for try := range transientTries {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return err
+		}
+		control = w.cancel(ctx, op)
+		if control.err == nil && !transient(control.Exchange) || !sleep(ctx, pauseBefore(try+1)) {
+			break
+		}
 	}
-	control := w.cancel(ctx, op)
 	if control.err == nil && !control.Accepted() && control.Code == c.Code && control.HTTP == c.HTTP {
 		return inconclusive("the cancel of an operation in progress is refused with %s as well (see cancel.accept.in-progress)", control.Status())
 	}

@@ -3,7 +3,6 @@ package steps
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -91,21 +90,24 @@ func thenGoesOn(ctx context.Context) error {
 // whenCancelsFive repeats the cancel of one operation, one call after the other.
 func whenCancelsFive(ctx context.Context) error {
 	w := of(ctx)
+	var out []repetition
 	for range 5 {
-		c := w.cancel(ctx, w.it)
-		if c.err != nil {
-			if ctx.Err() != nil {
-				return stopped(ctx)
-			}
-			return inconclusive("a cancel brought no answer: %v", c.err)
+		r, err := w.repeat(ctx, w.it)
+		switch {
+		case err != nil:
+			return err
+		case r.err != nil:
+			return inconclusive("a cancel brought no answer: %v", r.err)
 		}
-		w.calls = append(w.calls, c.index)
+		out = append(out, r)
 	}
+	w.facts["repetitions"] = out
 	return nil
 }
 
 // thenConsistent judges that support does not come and go. What the probes
-// before the first case saw counts too.
+// before the first case saw counts too. That the cancel of what an earlier one
+// has finished is answered UNIMPLEMENTED is legal (cancel.finished.status-legal).
 func thenConsistent(ctx context.Context) error {
 	w := of(ctx)
 	const want = "UNIMPLEMENTED always, or never"
@@ -116,20 +118,19 @@ func thenConsistent(ctx context.Context) error {
 		w.exchanges = append(w.exchanges, s.exchanges...)
 		return w.accuse(w.plan.requirement.ID, len(w.exchanges)-1, want, "both", "fresh operations of one role were cancelled: some answers were UNIMPLEMENTED, some were not")
 	}
-	var none, accepted []string
-	last := -1
-	for _, i := range w.calls {
-		ex := w.exchange(i)
+	var none, accepted *repetition
+	for _, r := range w.repetitions() {
 		switch {
-		case unimplemented(ex):
-			none = append(none, ex.Status())
-			last = i
-		case ex.Accepted():
-			accepted = append(accepted, ex.Status())
+		case r.Accepted():
+			accepted = &r
+		case unimplemented(r.Exchange) && (accepted == nil || r.during):
+			none = &r
+		default:
+			continue
 		}
-	}
-	if len(none) > 0 && len(accepted) > 0 {
-		return w.accuse(w.plan.requirement.ID, last, want, strings.Join(append(accepted, none...), ", "), "repeated cancels of one operation were answered both ways")
+		if none != nil && accepted != nil {
+			return w.accuse(w.plan.requirement.ID, r.index, want, accepted.Status()+", "+none.Status(), "repeated cancels of one operation were answered both ways")
+		}
 	}
 	return nil
 }

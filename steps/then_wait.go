@@ -218,6 +218,9 @@ func (w *world) waitedDone(ctx context.Context, x waited, want string) error {
 	case x.found && !x.garbled:
 		return w.failAt(x.snapshot, want, "a Wait for a finished operation shows it in progress")
 	}
+	if err := w.unlessGone(ctx, w.it, x.call); err != nil {
+		return err
+	}
 	op, err := w.startInProgress(ctx, targets.Running)
 	if err != nil {
 		return err
@@ -265,6 +268,9 @@ func thenReleased(ctx context.Context) error {
 		case last.err == nil && transient(last.call.Exchange):
 			return inconclusive("Wait answered %s", last.Status())
 		case last.err == nil:
+			if err := w.unlessGone(ctx, r.op, last.call); err != nil {
+				return err
+			}
 			return w.fail(last.call, want, "a Wait that was pending when the operation was cancelled does not return it")
 		case last.err.Kind != targets.Aborted:
 			return inconclusive("Wait brought no answer: %v", last.err)

@@ -67,7 +67,29 @@ func finishedMutants() []Mutant {
 	} {
 		mutants = append(mutants, Mutant{Name: m.name, Doc: m.doc, Breaks: []string{m.breaks}, Fault: Fault{Options: longStop, Service: refuseFinished(m.code)}})
 	}
-	return mutants
+	return append(mutants, Mutant{Name: "finished-unimplemented", Doc: "Answers UNIMPLEMENTED to the cancel of a finished operation, and is busy at every other.",
+		Breaks: []string{"cancel.finished.status-preferred"}, Fault: Fault{Options: longStop, Service: unimplementedOrBusy}})
+}
+
+// unimplementedOrBusy answers UNIMPLEMENTED to the cancel of a finished
+// operation, and UNAVAILABLE to every other one of each.
+func unimplementedOrBusy(next Service) Service {
+	known := newLedger(next)
+	return canceller{known, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+		if !peek(ctx, next, r.GetName()).GetDone() {
+			return ledger.Cancel(ctx, r)
+		}
+		busy := false
+		known.note(r.GetName(), func(h *history) {
+			h.cancels++
+			busy = h.cancels%2 == 1 && h.repeated
+			h.repeated = true
+		})
+		if busy {
+			return refuse(codes.Unavailable, "BUSY", "try again later")
+		}
+		return refuse(codes.Unimplemented, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
+	}}
 }
 
 // refuseFinished answers the cancel of finished operations with a code.

@@ -151,10 +151,15 @@ func cancelReadable(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if name, size := protowire.ConsumeBytes(m[n:]); size > 0 {
 		d := &draft{}
 		d.setMessages(protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), name))
-		r.Body = io.NopCloser(bytes.NewReader(d.body))
-		r.ContentLength = int64(len(d.body))
+		reread(r, d.body)
 	}
 	next.ServeHTTP(w, r)
+}
+
+// reread gives a request another body.
+func reread(r *http.Request, body []byte) {
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
 }
 
 func payloadMutants() []Mutant {

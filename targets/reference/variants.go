@@ -16,7 +16,7 @@ import (
 // Variants returns servers that are unusual but legal.
 func Variants() []Variant {
 	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants(), wiresVariants(),
-		interplayVariants())
+		interplayVariants(), habitVariants())
 }
 
 func optionVariants() []Variant {

@@ -1,0 +1,111 @@
+package reference
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// keptSuccess is how long a success can be read where results are soon
+// forgotten: less than the time for which it is watched.
+const keptSuccess = 60 * time.Millisecond
+
+// habitVariants are what services do whose ways differ from those of most.
+func habitVariants() []Variant {
+	return []Variant{
+		{Name: "forgets-successes", Doc: "Keeps what has succeeded for a short while only, as nobody can cancel it any more.",
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Succeeding && op.GetResponse() != nil && h.looks > 0 && time.Since(h.ended) > keptSuccess {
+					return refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation %q is not found", op.GetName())
+				}
+				return nil
+			})}},
+		{Name: "counts-operations", Doc: "Numbers its operations.", Fault: Fault{Service: func(next Service) Service { return &counting{Service: next} }}},
+		{Name: "routes-by-hexadecimal", Doc: "Has routes for ids of hexadecimal digits only; all else is answered with a page.",
+			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
+		{Name: "reads-short-names", Doc: "Has a library that reads what is there of a field that is cut short: a note.",
+			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, readShort)}},
+		{Name: "no-cancel-often-busy", Doc: "Has no cancel, and is too busy to say so at every other call.",
+			Fault: Fault{Options: noCancel, Service: func(next Service) Service {
+				var calls atomic.Int64
+				return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if calls.Add(1)%2 == 1 {
+						return refuse(codes.Unavailable, "BUSY", "try again later")
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
+	}
+}
+
+// A counting Service chooses numbers for ids.
+type counting struct {
+	Service
+	last atomic.Int64
+}
+
+// Start implements Service.
+func (c *counting) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if r.ID == "" && r.Kind != Nested {
+		r.ID = strconv.FormatInt(c.last.Add(1), 10)
+	}
+	return c.Service.Start(ctx, r)
+}
+
+// hexIDs is a Service whose ids are hexadecimal; it takes no others.
+type hexIDs struct{ Service }
+
+// Start implements Service.
+func (h hexIDs) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	switch {
+	case r.ID == "" && r.Kind != Nested:
+		r.ID = hex.EncodeToString([]byte(rand.Text())[:6])
+	case r.ID != "" && !hexPath.MatchString("/operations/"+r.ID):
+		return nil, invalid("ID_MALFORMED", "the id %q is not hexadecimal", r.ID)
+	}
+	return h.Service.Start(ctx, r)
+}
+
+// hexPath is a path with an id that has a route. Nested ids have routes of
+// their own.
+var hexPath = regexp.MustCompile(`/operations(/[0-9a-f]+|/[^/]+/[^/]+)?(:[a-z]+)?$`)
+
+// pageUnlessHex answers as a router does that has no route for other ids.
+func pageUnlessHex(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m := restMethod(r); (m == targets.Get || m == targets.Cancel) && !hexPath.MatchString(r.URL.Path) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte("<h1>404 Not Found</h1>"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// readShort has the name of a request that ends within it taken for what is
+// left of it, as protobuf.js does.
+func readShort(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	m := payloadOf(r)
+	number, kind, n := protowire.ConsumeTag(m)
+	if proto.Unmarshal(m, new(longrunningpb.CancelOperationRequest)) != nil && n > 0 && number == 1 && kind == protowire.BytesType {
+		if size, k := protowire.ConsumeVarint(m[n:]); k > 0 && size > uint64(len(m)-n-k) {
+			d := &draft{}
+			d.setMessages(protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), m[n+k:]))
+			reread(r, d.body)
+		}
+	}
+	next.ServeHTTP(w, r)
+}
