@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,6 +197,60 @@ func TestOperationsOfOthersAreNotTouched(t *testing.T) {
 		}
 	}
 	assert.Subset(t, unfinished(t, w.Service), others)
+}
+
+// numbered is a service that numbers its operations.
+type numbered struct {
+	reference.Service
+	last *atomic.Int64
+}
+
+// Start implements reference.Service.
+func (n numbered) Start(ctx context.Context, r reference.StartRequest) (*longrunningpb.Operation, error) {
+	if r.ID == "" && r.Kind != reference.Nested {
+		r.ID = strconv.FormatInt(n.last.Add(1), 10)
+	}
+	return n.Service.Start(ctx, r)
+}
+
+// The operations of others may have numbers that are near those of the run's:
+// what is cancelled besides its own is what nobody has.
+func TestNumbersOfOthersAreNotTouched(t *testing.T) {
+	w := &watched{}
+	s, err := reference.NewVariant(reference.Options{}, reference.Variant{Fault: reference.Fault{Service: func(inner reference.Service) reference.Service {
+		w.Service = numbered{inner, new(atomic.Int64)}
+		return w
+	}}})
+	require.NoError(t, err)
+	others := startOthers(t, w.Service, 120)
+	r, err := Run(t.Context(), describe(t, s), Options{Level: reports.LevelShould,
+		Run: []string{"cancel.rejected.no-effect", "cancel.unknown.*", "cancel.malformed.*", "cancel.state.done"}})
+	require.NoError(t, err)
+	assert.NotEmpty(t, w.touched)
+	assert.NotContains(t, outcomes(r), reports.Failed)
+	assert.Subset(t, unfinished(t, w.Service), others)
+}
+
+// Where operations are too few to find out whether there is a cancel, none is
+// missed.
+func TestFewOperationsDoNotShowWhetherThereIsACancel(t *testing.T) {
+	s, w := watch(t, reference.Options{NoCancel: true})
+	names := startOthers(t, w.Service, 12)
+	more := fmt.Sprintf("operations:\n  running: {names: [%s]}\n", strings.Join(names, ", "))
+	target, _ := fromFile(t, s, more, targets.LoadOptions{AllowForeign: true})
+	r, err := Run(t.Context(), target, Options{Run: []string{"cancel.accept.in-progress", "cancel.unimplemented.*"}})
+	require.NoError(t, err)
+	assert.NotContains(t, outcomes(r), reports.Failed)
+	assert.Equal(t, reports.Incomplete, r.Outcome)
+}
+
+// outcomes are the verdicts of a report.
+func outcomes(r *reports.Report) []reports.Verdict {
+	var out []reports.Verdict
+	for _, q := range r.Requirements {
+		out = append(out, q.Verdict)
+	}
+	return out
 }
 
 // Names that are given need a word, and only they are used.

@@ -3,6 +3,8 @@ package steps
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 
@@ -146,15 +148,23 @@ func partialView(got, s snapshot) bool {
 
 // thenAllMatch judges a filter on the list's own entries: each answer must
 // match itself. A server that gives the whole list whatever the filter is does
-// not know filters, which is a deviation of List and no more than a note.
+// not know filters, which is a deviation of List and no more than a note. An
+// entry may be stale until settle: only one that is wrong in every reading is a
+// finding, however many others have ended just now.
 func thenAllMatch(ctx context.Context) error {
 	w := of(ctx)
 	filter, _ := w.facts["filter"].(string)
 	ignored := false
+	var wrong map[string]snapshot // in every reading
 	last, late, err := w.untilListed(ctx, filter, func(l listing) bool {
-		if _, odd := unmatched(l); !odd {
+		odd := w.unmatched(l)
+		if len(odd) == 0 {
 			return true
 		}
+		if wrong == nil {
+			wrong = maps.Clone(odd)
+		}
+		maps.DeleteFunc(wrong, func(name string, _ snapshot) bool { return odd[name].name != name })
 		if w.showsBoth(l) {
 			opposite, err := w.list(ctx, activeFilters[filter])
 			ignored = err == nil && !opposite.refused && w.showsBoth(opposite)
@@ -167,21 +177,28 @@ func thenAllMatch(ctx context.Context) error {
 	case ignored:
 		w.note("List ignores the filter %s", filter)
 		return nil
+	case late && len(wrong) == 0:
+		return inconclusive("List with the filter %s shows operations that have ended just now as they were before", filter)
 	case late:
-		s, _ := unmatched(last)
+		s := w.unmatched(last)[slices.Min(slices.Collect(maps.Keys(wrong)))]
 		return w.failAt(s, "done: true in every entry", "List with the filter %s shows %s, which is not done", filter, s.name)
 	}
 	return w.noteOmission(ctx, filter, last)
 }
 
-// unmatched finds an entry that is not done.
-func unmatched(l listing) (snapshot, bool) {
-	for _, s := range l.ours {
-		if !s.done {
-			return s, true
+// unmatched are the entries that are not done, by the names that List shows. A
+// list that shows a part of each operation only does not tell which are done:
+// there, the one that is known to be in progress must not be shown.
+func (w *world) unmatched(l listing) map[string]snapshot {
+	out := map[string]snapshot{}
+	s, shown := l.find(w.it)
+	partial := shown && !s.done && !s.hasError && !s.hasResponse && s.doc["metadata"] == nil
+	for name, s := range l.ours {
+		if !s.done && (!partial || name == w.others[0].name) {
+			out[name] = s
 		}
 	}
-	return snapshot{}, false
+	return out
 }
 
 // showsBoth tells whether a list shows the finished operation and the one in

@@ -35,6 +35,8 @@ func listVariants() []Variant {
 				return next.List(ctx, r)
 			})}},
 		{Name: "lists-late", Doc: "Lists from a copy that is up to 300 ms old.", Fault: Fault{Service: listsLate}},
+		{Name: "filters-ahead", Doc: "Filters a list by what is so, and shows for 300 ms after an end what was so before.",
+			Fault: Fault{Service: filtersAhead}},
 		{Name: "lists-parts", Doc: "Lists operations without their results.", Fault: Fault{Service: listed(parts)}},
 		{Name: "lists-names", Doc: "Lists the names of operations, and nothing else of them.",
 			Fault: Fault{Service: listed(func(op *longrunningpb.Operation) bool {
@@ -43,6 +45,16 @@ func listVariants() []Variant {
 				op.Name = name
 				return true
 			})}},
+		{Name: "filters-names", Doc: "Lists the names of the operations that match a filter, and nothing else of them.",
+			Fault: Fault{Service: func(next Service) Service {
+				return lister{next, func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+					out, err := next.List(ctx, r)
+					for i, op := range out.GetOperations() {
+						out.Operations[i] = &longrunningpb.Operation{Name: op.GetName()}
+					}
+					return out, err
+				}}
+			}}},
 		{Name: "lists-nothing-here", Doc: "Lists only operations that other callers have started.",
 			Fault: Fault{Service: listed(func(*longrunningpb.Operation) bool { return false })}},
 		{Name: "lists-one-by-one", Doc: "Has one operation on each page, so that the list is longer than anybody reads.",
@@ -60,6 +72,31 @@ func listVariants() []Variant {
 				return out, err
 			})}},
 	}
+}
+
+// filtersAhead shows an operation in progress for a while after its end in a list
+// that was filtered when it had ended.
+func filtersAhead(next Service) Service {
+	const age = 300 * time.Millisecond
+	known := newLedger(next)
+	return lister{known, func(ctx context.Context, _ Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+		out, err := next.List(ctx, r)
+		for _, op := range out.GetOperations() {
+			if !op.GetDone() {
+				continue
+			}
+			known.note(op.GetName(), func(h *history) {
+				if h.ended.IsZero() {
+					h.ended = time.Now()
+				}
+				if time.Since(h.ended) < age {
+					op.Done, op.Result = false, nil
+					setState(op, running)
+				}
+			})
+		}
+		return out, err
+	}}
 }
 
 // listsLate is the hook of a service whose List lags behind.
