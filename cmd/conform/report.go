@@ -18,10 +18,18 @@ func reportCommand(a *app) *cobra.Command {
 		Use:   "report FILE",
 		Short: "Render a saved report again, in any format",
 		Long: `report renders a report that --report json wrote, or the lines that --evidence
-wrote, of a run that was interrupted too. It contacts nobody. The exit code is 0
+wrote, of a run that was interrupted too. The report of a storm is rendered as
+text or json. It contacts nobody. The exit code is 0
 where the report was rendered, whatever it says.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			storms, err := stormReports(args)
+			if err != nil {
+				return err
+			}
+			if len(storms) > 0 {
+				return a.renderStorm(storms[0], specs)
+			}
 			r, err := readReport(args[0])
 			if err != nil {
 				return err

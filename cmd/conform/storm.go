@@ -127,15 +127,14 @@ func (a *app) storm(ctx context.Context, f *stormFlags, file string) (err error)
 	if err != nil {
 		return err
 	}
-	return a.concludeStorm(r, f.report)
-}
-
-// concludeStorm writes a storm's report and ends with its exit code.
-func (a *app) concludeStorm(r *storm.Report, report string) error {
-	if err := writeOne(a, report, stormWriters(), r); err != nil {
+	if err := a.renderStorm(r, []string{f.report}); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.err, reports.Harmless(r.Reason))
+	return endStorm(r)
+}
+
+// endStorm ends with the exit code of a storm.
+func endStorm(r *storm.Report) error {
 	if code := r.ExitCode(); code != 0 {
 		return &ending{code: code}
 	}

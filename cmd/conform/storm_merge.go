@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/steps/storm"
 )
 
@@ -12,15 +14,29 @@ func (a *app) mergeStorms(parts []*storm.Report, specs []string) error {
 	if err != nil {
 		return err
 	}
+	if err := a.renderStorm(r, specs); err != nil {
+		return err
+	}
+	return endStorm(r)
+}
+
+// renderStorm writes a storm's report in the formats that are asked for.
+func (a *app) renderStorm(r *storm.Report, specs []string) error {
 	if len(specs) == 0 {
 		specs = []string{"text"}
 	}
-	for _, spec := range specs[1:] {
+	for _, spec := range specs {
+		if format, _, _ := strings.Cut(spec, ":"); stormWriters()[format] == nil {
+			return fmt.Errorf("--report: format %q is not one of a storm (formats: json, text)", format)
+		}
+	}
+	for _, spec := range specs {
 		if err := writeOne(a, spec, stormWriters(), r); err != nil {
 			return err
 		}
 	}
-	return a.concludeStorm(r, specs[0])
+	fmt.Fprintln(a.err, reports.Harmless(r.Reason))
+	return nil
 }
 
 // stormReports reads saved reports as those of storms; nil where the first is

@@ -353,7 +353,7 @@ func (e *engine) judge(p *episode) {
 		if e.broken[f.requirement]++; f.requirement == siblings && e.broken[siblings] < 2 {
 			continue // somebody else may have cancelled one
 		}
-		v := p.violation(shrink(h, f), len(h.events))
+		v := p.violation(h, shrink(h, f))
 		if old, ok := e.found[v.Requirement]; !ok || len(v.Sequence) < len(old.Sequence) {
 			e.found[v.Requirement] = v
 		}

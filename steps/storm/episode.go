@@ -3,6 +3,7 @@ package storm
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -205,21 +206,48 @@ func (p *episode) history() history {
 }
 
 // violation makes what is reported of a finding.
-func (p *episode) violation(f *finding, calls int) Violation {
-	v := Violation{Requirement: f.requirement, Message: f.message, Operation: p.name, Index: p.index, Role: p.role, Calls: calls}
-	ms := func(d time.Duration) float64 { return float64((d - p.base).Microseconds()) / 1000 }
+func (p *episode) violation(h history, f *finding) Violation {
+	v := Violation{Requirement: f.requirement, Message: f.message, Operation: p.name, Index: p.index, Role: p.role, Calls: len(h.events)}
 	for _, e := range f.events {
-		answer := e.status
-		if e.seen {
-			answer += ": " + e.text()
-		}
-		if e.alien {
-			answer += ", named " + e.name
-		}
-		if e.entry {
-			answer += " (in a list)"
-		}
-		v.Sequence = append(v.Sequence, Line{ms(e.start), ms(e.end), e.client, e.transport, e.method, answer})
+		v.Sequence = append(v.Sequence, p.line(e))
+	}
+	for _, e := range around(h, f) {
+		v.Around = append(v.Around, p.line(e))
 	}
 	return v
+}
+
+// mostAround is how many calls beside a sequence are shown with it.
+const mostAround = 4
+
+// around finds the last calls that may have changed the operation before the
+// end of what a finding shows, besides those that show it.
+func around(h history, f *finding) []event {
+	end := time.Duration(0)
+	for _, e := range f.events {
+		end = max(end, e.end)
+	}
+	var out []event
+	for _, e := range h.events {
+		if (e.method == targets.Cancel || e.method == targets.Delete) && e.start < end && !slices.Contains(f.events, e) {
+			out = append(out, e)
+		}
+	}
+	return out[max(len(out)-mostAround, 0):]
+}
+
+// line makes what is reported of an event.
+func (p *episode) line(e event) Line {
+	ms := func(d time.Duration) float64 { return float64((d - p.base).Microseconds()) / 1000 }
+	answer := e.status
+	if e.seen {
+		answer += ": " + e.text()
+	}
+	if e.alien {
+		answer += ", named " + e.name
+	}
+	if e.entry {
+		answer += " (in a list)"
+	}
+	return Line{ms(e.start), ms(e.end), e.client, e.transport, e.method, answer}
 }

@@ -64,6 +64,7 @@ type Violation struct {
 	Calls       int          `json:"calls"` // of the whole history
 	Seen        int          `json:"seen"`  // in how many operations the requirement was broken
 	Sequence    []Line       `json:"sequence"`
+	Around      []Line       `json:"around,omitempty"` // the last cancels and deletions before the end of the sequence, which need not be there
 }
 
 // A Line is one call of a sequence. Times are in ms from the operation's start.

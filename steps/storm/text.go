@@ -67,9 +67,20 @@ func row(name string, l *Latency) string {
 func writeViolation(b *strings.Builder, v Violation) {
 	fmt.Fprintf(b, "%s (%s): %s\n", v.Requirement, v.Level, v.Message)
 	fmt.Fprintf(b, "  %s (number %d, role %s); of its %s these show it:\n", v.Operation, v.Index, v.Role, plural(v.Calls, "call"))
-	fmt.Fprintf(b, "  %10s %10s  %-9s %-4s %-15s %s\n", "sent (ms)", "answered", "", "", "", "")
-	for _, l := range v.Sequence {
-		fmt.Fprintf(b, "  %10.3f %10.3f  client %-3d %-4s %-15s %s\n", l.FromMS, l.ToMS, l.Client, l.Transport, l.Method, l.Answer)
+	fmt.Fprintf(b, "  %10s %10s  %-10s %-4s %-15s %s\n", "sent (ms)", "answered", "", "", "", "")
+	writeLines(b, v.Sequence)
+	if len(v.Around) > 0 {
+		b.WriteString("  until then it had also been asked:\n")
+		writeLines(b, v.Around)
+	}
+	if v.Seen > 1 {
+		fmt.Fprintf(b, "  (so too in %s)\n", plural(v.Seen-1, "other operation"))
 	}
 	b.WriteByte('\n')
+}
+
+func writeLines(b *strings.Builder, lines []Line) {
+	for _, l := range lines {
+		fmt.Fprintf(b, "  %10.3f %10.3f  client %-3d %-4s %-15s %s\n", l.FromMS, l.ToMS, l.Client, l.Transport, l.Method, l.Answer)
+	}
 }
