@@ -53,7 +53,7 @@ func thenWaitBounded(ctx context.Context) error {
 		if !x.outlasted() && x.call.Elapsed <= allowed {
 			return w.endedInTime(x)
 		}
-		doubt := w.prompt(ctx, w.it)
+		doubt := w.prompt(ctx, w.it, x.control)
 		if x.outlasted() && x.bound < allowed {
 			doubt = inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell: it would need %v", w.slack())
 		}
@@ -186,7 +186,7 @@ func thenWaitImmediate(ctx context.Context) error {
 		if !x.outlasted() && x.call.Elapsed < x.asked/2 {
 			return w.waitedDone(ctx, x, want)
 		}
-		doubt := w.prompt(ctx, w.it)
+		doubt := w.prompt(ctx, w.it, x.control)
 		if x.outlasted() && x.bound < x.asked/2 {
 			doubt = inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell")
 		}
@@ -275,7 +275,7 @@ func thenReleased(ctx context.Context) error {
 		case last.err.Kind != targets.Aborted:
 			return inconclusive("Wait brought no answer: %v", last.err)
 		}
-		twice, err := o.add(w.prompt(ctx, r.op))
+		twice, err := o.add(w.prompt(ctx, r.op, r.control))
 		if err != nil {
 			return err
 		}

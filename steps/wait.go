@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -45,13 +46,55 @@ func (w *world) slack() time.Duration {
 }
 
 // prompt is the control of a verdict on time: a Get of the operation is
-// answered quickly. The error is a ruling.
-func (w *world) prompt(ctx context.Context, op *operation) error {
+// answered quickly, and so was every Get of another one meanwhile: a machine
+// that stood still for a while has made the call late, and not the server. The
+// error is a ruling.
+func (w *world) prompt(ctx context.Context, op *operation, meanwhile time.Duration) error {
 	l, err := w.get(ctx, op)
-	if err == nil && l.Elapsed > leastSlack/2 {
-		err = inconclusive("Get is slow as well (%v): nothing can be told from time", l.Elapsed.Round(time.Millisecond))
+	switch {
+	case err != nil:
+		return err
+	case l.Elapsed > leastSlack/2:
+		return inconclusive("Get is slow as well (%v): nothing can be told from time", l.Elapsed.Round(time.Millisecond))
+	case meanwhile > w.slack()/4:
+		return inconclusive("a Get of another operation took %v meanwhile: nothing can be told from time", meanwhile.Round(time.Millisecond))
 	}
-	return err
+	return nil
+}
+
+// controlPause is the pause between the Gets that are the control of a call.
+const controlPause = 100 * time.Millisecond
+
+// control looks at another operation again and again, until stop is called for
+// the first time, which returns the longest that a Get took. Where no other can
+// be started there is no control.
+func (w *world) control(ctx context.Context) (stop func() time.Duration) {
+	op, _ := w.facts["control"].(*operation)
+	if op == nil {
+		var err error
+		if op, err = w.startInProgress(ctx, targets.Running); err != nil {
+			return func() time.Duration { return 0 }
+		}
+		w.facts["control"] = op
+	}
+	over, end := context.WithCancel(ctx)
+	longest := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		for {
+			began := time.Now()
+			_, _ = w.get(ctx, op)
+			most = max(most, time.Since(began))
+			if !sleep(over, controlPause) {
+				break
+			}
+		}
+		longest <- most
+	}()
+	return sync.OnceValue(func() time.Duration {
+		end()
+		return <-longest
+	})
 }
 
 // overdue counts the Waits of a scenario that lasted too long.
@@ -79,8 +122,9 @@ func (o *overdue) add(doubt error) (twice bool, err error) {
 // was over.
 type waited struct {
 	look
-	asked time.Duration
-	bound time.Duration // when the client gave up
+	asked   time.Duration
+	bound   time.Duration // when the client gave up
+	control time.Duration // the longest Get of another operation meanwhile
 }
 
 // outlasted tells whether the client had to give up, or whether the answer is
@@ -97,9 +141,11 @@ func (x waited) outlasted() bool {
 // timeouts.request.
 func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Duration) (waited, error) {
 	out := waited{asked: asked, bound: min(bound, asked+w.requestFor())}
+	stop := w.control(ctx)
 	short, cancel := context.WithTimeout(ctx, out.bound)
 	defer cancel()
 	c := w.call(short, targets.Wait, waitRequest(op.name, asked), "")
+	out.control = stop()
 	if c.err != nil && ctx.Err() != nil {
 		return out, stopped(ctx)
 	}
@@ -140,8 +186,9 @@ type release struct {
 	settled settled
 	last    waited
 	// stale: the last Wait was asked for when Get had shown the end already.
-	stale bool
-	early bool // a Wait ended with an error before the cancel was sent
+	stale   bool
+	control time.Duration // the longest Get of another operation meanwhile
+	early   bool          // a Wait ended with an error before the cancel was sent
 }
 
 // cancelWhileWaiting cancels a fresh operation while a Wait for it is pending,
@@ -153,6 +200,8 @@ func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
 		return release{}, err
 	}
 	out := release{op: op}
+	stop := w.control(ctx)
+	defer stop()
 	waiting, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	seen := make(chan []call, 1)
@@ -188,7 +237,7 @@ func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
 		giveUp()
 		calls = <-seen
 	}
-	if ctx.Err() != nil {
+	if out.control = stop(); ctx.Err() != nil {
 		return out, stopped(ctx)
 	}
 	for _, c := range calls {
