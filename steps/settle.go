@@ -30,7 +30,9 @@ type settled struct {
 
 // settle polls an operation from its accepted cancel to its end. What looks
 // like an end that the operation may yet leave (not found, unreadable, an
-// error before done) must last for the observation window.
+// error before done) must last for the observation window. Where it could not be
+// looked at for a good part of settle, as on a machine that stood still, that
+// time is given back: nothing is told from time while Get is slow.
 func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	fx := w.run.effects[w.plan.transport]
 	out := settled{end: endedNever}
@@ -41,8 +43,11 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	var doubt ending
 	var since time.Time
 	var odd *look
-	late, err := w.poll(ctx, op, limit, func(l look) (bool, error) {
+	var blind time.Duration // the longest time without a look
+	last := time.Now()
+	visit := func(l look) (bool, error) {
 		out.look = l
+		blind, last = max(blind, time.Since(last)), time.Now()
 		end, final := classify(l)
 		if odd != nil && l.found && !l.garbled {
 			out.gap, odd = odd, nil
@@ -70,7 +75,11 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 			return true, nil
 		}
 		return false, nil
-	})
+	}
+	late, err := w.poll(ctx, op, limit, visit)
+	if late && err == nil && blind > w.settleFor()/4 {
+		late, err = w.poll(ctx, op, blind, visit)
+	}
 	if r, ok := err.(*ruling); ok && r.silent != nil {
 		out.look, out.end, err = look{call: *r.silent}, endedSilent, nil
 	}
