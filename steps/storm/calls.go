@@ -274,9 +274,13 @@ func (e *engine) list(ctx context.Context, c caller, t targets.Transport) {
 	}
 }
 
-// end cancels an operation and tells whether it is not left running.
+// end cancels an operation and tells whether it is not left running. A server
+// that is busy is asked again.
 func (p *episode) end(ctx context.Context) bool {
-	for _, t := range p.engine.transports {
+	transports := p.engine.transports
+	silent := 0
+	for try := 0; try < 6 && silent < len(transports); try++ {
+		t := transports[try%len(transports)]
 		client := p.engine.target.Endpoints[t].Client
 		x, err := client.Call(ctx, targets.Cancel, &longrunningpb.CancelOperationRequest{Name: p.name})
 		if err == nil && x.Accepted() {
@@ -284,6 +288,7 @@ func (p *episode) end(ctx context.Context) bool {
 		}
 		x, err = client.Call(ctx, targets.Get, &longrunningpb.GetOperationRequest{Name: p.name})
 		if err != nil {
+			silent++
 			continue
 		}
 		doc, _ := x.Doc.(map[string]any)

@@ -18,6 +18,9 @@ import (
 // How many operations are under way at a time, for each client.
 const livePerClient = 8
 
+// How many Waits are under way at a time, for each client.
+const waitsPerClient = 2
+
 // unreachableUntilGone is how many calls in a row without a connection end the
 // storm.
 const unreachableUntilGone = 16

@@ -69,7 +69,7 @@ func (p *episode) begin() {
 	for i, t := range e.transports {
 		p.later(p.base, func(ctx context.Context, c caller) { p.watch(ctx, c, t) })
 		if l := p.plan.waits[i]; l != none {
-			p.later(along(l, p.base, critical), func(ctx context.Context, c caller) { p.wait(ctx, c, t) })
+			p.later(along(l, max(p.base, critical-waitSweep), critical), func(ctx context.Context, c caller) { p.wait(ctx, c, t) })
 		}
 	}
 	if t := e.transports[p.plan.last]; p.plan.list != none && e.target.Endpoints[t].HasList {
@@ -79,6 +79,10 @@ func (p *episode) begin() {
 		})
 	}
 }
+
+// waitSweep is for how long before that moment a Wait begins, which returns as
+// soon as it has come.
+const waitSweep = 40 * time.Millisecond
 
 // listSweep is for how long after the moment at which the state of an
 // operation may change the operations are listed.

@@ -112,7 +112,7 @@ func Run(ctx context.Context, t *targets.Target, o Options) (*Report, error) {
 
 // newEngine makes ready what a storm needs.
 func newEngine(t *targets.Target, o Options) (*engine, error) {
-	e := &engine{target: t, options: o, wake: make(chan struct{}, 1), waits: make(chan struct{}, o.Clients),
+	e := &engine{target: t, options: o, wake: make(chan struct{}, 1), waits: make(chan struct{}, waitsPerClient*o.Clients),
 		live: map[int]*episode{}, byName: map[string]*episode{}, traffic: map[targets.Transport]*Traffic{},
 		judged: map[targets.Role]int{}, found: map[string]Violation{}, broken: map[string]int{},
 		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, offers: map[targets.Transport]*offer{}}
