@@ -228,9 +228,11 @@ func (w *world) tooSoon(op *operation) error {
 // is over; late tells the latter. Polls go out towards a deadline, the last
 // one at it.
 func (w *world) poll(ctx context.Context, op *operation, d time.Duration, visit func(look) (enough bool, err error)) (late bool, err error) {
-	deadline := time.Now().Add(d)
+	began := time.Now()
+	deadline := began.Add(d)
 	pause := firstPause
 	longest := min(longestPoll, max(d/8, 2*time.Millisecond))
+	resting := false
 	for {
 		last := !time.Now().Before(deadline)
 		l, err := w.get(ctx, op)
@@ -243,6 +245,11 @@ func (w *world) poll(ctx context.Context, op *operation, d time.Duration, visit 
 		}
 		if last {
 			return true, nil
+		}
+		if !resting && time.Since(began) > restsAfter {
+			resting = true
+			w.seat.rest()
+			defer w.seat.rise(ctx)
 		}
 		if !sleep(ctx, min(pause, max(time.Until(deadline), 0))) {
 			return false, stopped(ctx)

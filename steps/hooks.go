@@ -25,7 +25,10 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 		case <-s.ctxs[c.transport].Done():
 		}
 	}
+	seat := &seat{seats: s.run.seats}
+	seat.take(s.ctxs[c.transport])
 	w := newWorld(s.run, c)
+	w.seat = seat
 	w.id = c.id + repeatSuffix(round)
 	if f := s.run.options.OnStart; f != nil {
 		f(w.id)
@@ -126,6 +129,7 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 		return ctx, nil
 	}
 	defer ctx.Value(cancelKey{}).(context.CancelFunc)()
+	defer w.seat.end()
 	if w.tooMuch != nil {
 		defer w.tooMuch(nil)
 	}

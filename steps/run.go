@@ -29,8 +29,9 @@ type run struct {
 	effects map[targets.Transport]*effects
 	offers  map[targets.Transport]*offers
 
-	prepared bool         // the transports were
-	headers  *headerSet   // of the exchanges that are kept
+	prepared bool       // the transports were
+	headers  *headerSet // of the exchanges that are kept
+	seats    *seats
 	probing  sync.Mutex   // held while a transport is probed
 	started  atomic.Int64 // operations
 	mu       sync.Mutex
@@ -43,8 +44,8 @@ type run struct {
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
-		headers: newHeaderSet(),
-		health:  map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
+		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)),
+		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}}
 	for _, e := range catalogue {
 		r.catalogue[e.ID] = e
@@ -171,7 +172,12 @@ func (r *run) mayStartMany() bool {
 	if r.target.Confirmed || r.options.Yes {
 		return true
 	}
-	for _, ep := range r.target.Endpoints {
+	return loopback(r.target)
+}
+
+// loopback tells whether a target is on this machine altogether.
+func loopback(t *targets.Target) bool {
+	for _, ep := range t.Endpoints {
 		if !ep.Loopback {
 			return false
 		}

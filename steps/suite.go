@@ -27,7 +27,7 @@ type Options struct {
 	Run, Skip   []string      // requirement ids with *, or text in a scenario's name
 	Transport   string        // rest, grpc, or all ("")
 	Level       string        // must ("") or should: the lowest level that counts
-	Concurrency int           // scenarios at a time; 0: 16
+	Concurrency int           // scenarios at work at a time (see seats); 0: 16
 	Repeat      int           // how often each case is run; 0: once
 	Seed        int64         // shuffles the order of the cases, each seed in its own way; 0: as in the files
 	Timeout     time.Duration // the whole run; 0: 10 minutes
@@ -242,7 +242,7 @@ func (s *suite) godog(ctx context.Context, sc script) {
 				sc.Step(d.pattern, d.do)
 			}
 		},
-		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard, Concurrency: s.run.options.Concurrency,
+		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard, Concurrency: s.run.seats.cases,
 			Randomize: s.run.options.Seed, FeatureContents: sc.features(), DefaultContext: ctx},
 	}
 	ts.Run() // its verdict is not ours: see after

@@ -94,6 +94,8 @@ func whenFollowsTwo(ctx context.Context) error {
 // lookByTwo looks at the operation over two connections by turns, until the
 // time d after it was first seen done, or until the deadline if it was not.
 func (w *world) lookByTwo(ctx context.Context, d time.Duration, deadline time.Time) ([]sighting, error) {
+	w.seat.rest()
+	defer w.seat.rise(ctx)
 	var out []sighting
 	began := time.Now()
 	after := 0

@@ -22,18 +22,15 @@ func thenUntouched(ctx context.Context) error {
 	if posted {
 		how = "a POST to " + form
 	}
-	for _, op := range append([]*operation{w.it}, w.others...) {
-		if err := w.unaffected(ctx, op, how); err != nil {
-			switch {
-			case !isViolation(err), endangers(w.plan):
-				return err
-			case strings.HasSuffix(form, asStranger):
-				return w.unlessStrangerMay(ctx, err)
-			}
-			return w.confirmed(ctx, err, w.repeatMiss)
-		}
-	}
+	ops := append([]*operation{w.it}, w.others...)
+	err := together(len(ops), func(i int) error { return w.unaffected(ctx, ops[i], how) })
 	switch {
+	case err != nil && (!isViolation(err) || endangers(w.plan)):
+		return err
+	case err != nil && strings.HasSuffix(form, asStranger):
+		return w.unlessStrangerMay(ctx, err)
+	case err != nil:
+		return w.confirmed(ctx, err, w.repeatMiss)
 	case c.err != nil:
 		return inconclusive("nothing happened, but the request brought no answer: %v", c.err)
 	case transient(c.Exchange):

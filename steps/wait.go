@@ -144,8 +144,10 @@ func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Durat
 	stop := w.control(ctx)
 	short, cancel := context.WithTimeout(ctx, out.bound)
 	defer cancel()
+	w.seat.rest()
 	c := w.call(short, targets.Wait, waitRequest(op.name, asked), "")
 	out.control = stop()
+	w.seat.rise(ctx)
 	if c.err != nil && ctx.Err() != nil {
 		return out, stopped(ctx)
 	}

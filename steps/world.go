@@ -21,6 +21,7 @@ type world struct {
 	ep     *targets.Endpoint
 	client targets.Client
 	began  time.Time
+	seat   *seat
 
 	// The operations by the part they play in the scenario's sentences: it is
 	// the one spoken of, others are bystanders.
@@ -58,7 +59,7 @@ func of(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
 
 func newWorld(r *run, p *planned) *world {
 	ep := r.target.Endpoints[p.transport]
-	w := &world{run: r, plan: p, ep: ep, began: time.Now(), held: map[string]bool{}, notes: map[string][]string{},
+	w := &world{run: r, plan: p, ep: ep, began: time.Now(), seat: &seat{seats: r.seats}, held: map[string]bool{}, notes: map[string][]string{},
 		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]targets.Exchange{}, steps: append([]reports.Step(nil), p.steps...)}
 	if ep != nil {
 		w.client = ep.Client

@@ -37,7 +37,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.runOnly, "run", nil, "judge only what matches `PATTERN`: a requirement id with *, or text in a scenario's name (repeatable)")
 	flags.StringArrayVar(&f.skip, "skip", nil, "do not judge what matches `PATTERN` (repeatable)")
 	flags.StringVar(&f.transport, "transport", "all", "rest, grpc or all")
-	flags.IntVar(&f.concurrency, "concurrency", 16, "how many cases are judged at a time")
+	flags.IntVar(&f.concurrency, "concurrency", 16, "how many cases are at work at a time; on a target that is not this machine, those that merely wait count as well")
 	flags.IntVar(&f.repeat, "repeat", 1, "how often each case is judged")
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "the time for the whole run; what is not judged by then is inconclusive")
 	flags.StringVar(&f.baseline, "baseline", "", "a `FILE` of known failures")
