@@ -17,6 +17,16 @@ Feature: The state of a cancelled operation
       When the client cancels it and follows it to its end
       Then its error code is 1
 
+    Scenario Outline: The error of a <kind> operation is CANCELLED
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then its error code is 1
+
+      Examples:
+        | kind   |
+        | slow   |
+        | nested |
+
   @req:cancel.state.no-response
   Rule: It has no `response`.
 
@@ -40,6 +50,16 @@ Feature: The state of a cancelled operation
       Given a running operation
       When the client cancels it and follows it to its end
       Then it is not deleted
+
+    Scenario Outline: A <kind> operation is not deleted
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then it is not deleted
+
+      Examples:
+        | kind   |
+        | slow   |
+        | nested |
 
   @req:cancel.state.get-ok
   Rule: Get of a cancelled operation succeeds (HTTP 200 / gRPC OK) and returns an Operation; the operation's error is not turned into an error of the Get call (499, CANCELLED).

@@ -9,6 +9,11 @@ Feature: The end is final
       When the client cancels it and watches it over two connections
       Then every answer keeps the rule
 
+    Scenario: An operation that was cancelled while it was queued
+      Given a pending operation
+      When the client cancels it and watches it over two connections
+      Then every answer keeps the rule
+
     Scenario: An operation that was cancelled before it could succeed
       Given an operation that is about to succeed
       When the client cancels it and watches it past the end of its like
@@ -29,6 +34,11 @@ Feature: The end is final
 
     Scenario: A cancelled operation
       Given a running operation
+      When the client cancels it and watches it over two connections
+      Then every answer keeps the rule
+
+    Scenario: An operation that was cancelled while it was queued
+      Given a pending operation
       When the client cancels it and watches it over two connections
       Then every answer keeps the rule
 

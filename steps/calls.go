@@ -144,7 +144,7 @@ func (w *world) sight(op *operation, c call) look {
 		return l
 	}
 	doc, ok := c.Doc.(map[string]any)
-	if !ok || c.DocErr != nil || envelope(doc) {
+	if !ok || c.DocErr != nil || envelope(doc) || op.seen() && !showsOperation(doc) {
 		l.garbled = true
 		return l
 	}
@@ -165,6 +165,16 @@ func envelope(doc map[string]any) bool {
 	_, name := doc["name"]
 	_, done := doc["done"]
 	return !name && !done && (status || code >= 400)
+}
+
+// showsOperation tells whether a JSON object has a member of an Operation.
+func showsOperation(doc map[string]any) bool {
+	for _, k := range [...]string{"name", "done", "error", "response", "metadata"} {
+		if _, ok := doc[k]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // mustFind is get for a place in a scenario where the operation must be there
@@ -357,6 +367,7 @@ func (w *world) judgeUnaffected(op *operation, l look, how string) error {
 	case l.hasError && l.codeRead && l.code == 1:
 		return w.failAt(l.snapshot, want, "the operation was cancelled by %s", how)
 	case l.done:
+		w.note("an operation ended with %s after %s: whether by itself is not known", l.result(), how)
 		return w.tooSoon(op)
 	}
 	if set, present := requestedFlag(w.metadata(l.snapshot)); present && set {

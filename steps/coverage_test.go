@@ -63,7 +63,6 @@ var notAlone = map[string]string{
 	"cancel.finished.preserves-success":   "a result that changes breaks operation.terminal.result-immutable as well",
 	"cancel.finished.preserves-failure":   "a result that changes breaks operation.terminal.result-immutable as well",
 	"cancel.finished.preserves-cancelled": "a result that changes breaks operation.terminal.result-immutable as well",
-	"operation.terminal.done-monotonic":   "an end that is not seen again breaks get.read-your-cancel as well",
 	"get.read-your-cancel":                "an end that is not seen again breaks operation.terminal.done-monotonic as well",
 	"auth.no-effect":                      "a denied cancel that has an effect breaks cancel.rejected.no-effect as well",
 }

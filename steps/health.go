@@ -70,6 +70,7 @@ type effects struct {
 	mu          sync.Mutex
 	ineffective map[targets.Role]map[string]int
 	effective   map[targets.Role]bool
+	lost        bool
 }
 
 func newEffects() *effects {
@@ -105,4 +106,19 @@ func (e *effects) known(role targets.Role) string {
 		}
 	}
 	return ""
+}
+
+// tellLost takes note that cancel.effect.best-effort was found broken.
+func (e *effects) tellLost() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost = true
+}
+
+// loses tells whether a plain cancel is known to have had no effect, even if
+// others had.
+func (e *effects) loses() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lost
 }

@@ -2,12 +2,7 @@ package steps
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"time"
-
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -20,7 +15,7 @@ func (w *world) checkOperation(op *operation, s snapshot) {
 	if s.transport == targets.REST {
 		w.checkJSON(s)
 	}
-	w.checkMetadataState(s)
+	w.checkMetadataState(op, s)
 	if s.partial {
 		return
 	}
@@ -63,7 +58,7 @@ func (w *world) checkResult(s snapshot) {
 // google/rpc/status.proto).
 func (w *world) checkErrorMember(s snapshot) {
 	const valid, nonzero, status = "operation.error.code-valid", "operation.error.code-nonzero", "operation.json.error-is-status"
-	if !s.hasError {
+	if !s.hasError || !s.done { // an error before done is the business of operation.result.none-before-done
 		return
 	}
 	if why, at := notStatus(s.doc["error"]); why != "" && s.transport == targets.REST {
@@ -79,6 +74,9 @@ func (w *world) checkErrorMember(s snapshot) {
 		if k != "code" && k != "message" && k != "details" {
 			w.noteFor(status, "error has the extra member %q: strict parsers fail on it", k)
 		}
+	}
+	if s.hasResponse {
+		return // one that should not be there: operation.result.exclusive owns it
 	}
 	if s.code == 0 {
 		w.aside(nonzero, s.exchange, "/error/code", "a code other than 0 (OK)", "code 0", "the operation's error has the code of success")
@@ -154,13 +152,15 @@ func (w *world) checkJSON(s snapshot) {
 		}
 	}
 	null := ""
-	for k, v := range s.doc {
-		if v == nil && (null == "" || k < null) {
-			null = k
+	for path, m := range map[string]map[string]any{"/": s.doc, "/error/": object(s.doc["error"])} {
+		for k, v := range m {
+			if at := path + k; v == nil && (null == "" || at < null) {
+				null = at
+			}
 		}
 	}
 	if null != "" {
-		w.aside(noNull, s.exchange, "/"+null, "members without a value are left out", "null", "the member %s is null", null)
+		w.aside(noNull, s.exchange, null, "members without a value are left out", "null", "the member %s is null", null[1:])
 	} else {
 		w.hold(noNull)
 	}
@@ -214,149 +214,6 @@ func alias(a, b string) bool {
 		}
 	}
 	return true
-}
-
-// flagGrace is what is added to settle before a request that does not show is
-// a finding: the answer that showed it may have been under way.
-const flagGrace = 500 * time.Millisecond
-
-// checkRequestedFlag judges a member of the metadata that tells that the
-// cancellation was requested. False until settle is legal; unset after it was
-// set is not. A server may accept the cancel of an operation that has ended,
-// and has nothing to show then: the flag is missed only where the operation is
-// still in progress, or was cancelled by that cancel.
-func (w *world) checkRequestedFlag(op *operation, s snapshot) {
-	const id = "cancel.effect.requested-flag"
-	set, present := requestedFlag(w.metadata(s))
-	switch {
-	case present && set:
-		op.flagSet = true
-		if !op.accepted.IsZero() {
-			w.hold(id)
-		}
-	case op.flagSet && w.afterFlag(op, s):
-		w.aside(id, s.exchange, "/metadata", "once set, it stays set", "not set", "the metadata no longer shows that the cancellation was requested")
-	case present && !op.accepted.IsZero() && s.sent.Sub(op.accepted) > w.settleFor()+flagGrace && (!s.done || s.cancelled() && !op.endedBefore(op.accepted)):
-		w.aside(id, s.exchange, "/metadata", "set within settle after the accepted cancel", "not set", "the metadata does not show that the cancellation was requested")
-	}
-}
-
-// endedBefore tells whether the operation was seen done before a time.
-func (op *operation) endedBefore(t time.Time) bool {
-	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return s.done && s.received.Before(t) })
-}
-
-// afterFlag tells whether an answer that showed the flag had arrived before
-// this one was asked for.
-func (w *world) afterFlag(op *operation, s snapshot) bool {
-	for _, e := range op.snapshots {
-		if set, _ := requestedFlag(w.metadata(e)); set && e.received.Before(s.sent) {
-			return true
-		}
-	}
-	return false
-}
-
-// metadata is an operation's metadata in its JSON form, over gRPC too where its
-// type is known; nil where there is none.
-func (w *world) metadata(s snapshot) any {
-	doc := s.doc["metadata"]
-	if s.transport != targets.GRPC || doc == nil {
-		return doc
-	}
-	decoded, ok := w.decodeAny(doc)
-	if !ok {
-		return doc
-	}
-	return decoded
-}
-
-// metadataState reads the state that the target file points to; "" where there
-// is none, or where it is no string.
-func (w *world) metadataState(s snapshot) string {
-	p := w.run.target.MetadataState
-	if p == "" {
-		return ""
-	}
-	v, _ := pointer(w.metadata(s), p)
-	text, _ := v.(string)
-	return text
-}
-
-// decodeAny renders an Any that came over gRPC as JSON shows it, where its
-// type is linked in or known to the target by reflection or protoset.
-func (w *world) decodeAny(v any) (any, bool) {
-	typeURL, value, ok := wireAny(v)
-	if !ok {
-		return nil, false
-	}
-	key := typeURL + "\x00" + string(value)
-	w.mu.Lock()
-	doc, known := w.decoded[key]
-	w.mu.Unlock()
-	if known {
-		return doc, doc != nil
-	}
-	if doc, ok = w.renderAny(typeURL, value); !ok {
-		doc = nil
-	}
-	w.mu.Lock()
-	if w.decoded == nil || len(w.decoded) >= decodedMost {
-		w.decoded = map[string]any{}
-	}
-	w.decoded[key] = doc
-	w.mu.Unlock()
-	return doc, ok
-}
-
-// decodedMost bounds how many decoded values a case remembers: polls bring the
-// same metadata again and again.
-const decodedMost = 64
-
-// renderAny is decodeAny without memory; nil where the type is not known.
-func (w *world) renderAny(typeURL string, value []byte) (any, bool) {
-	if text, err := protojson.Marshal(&anypb.Any{TypeUrl: typeURL, Value: value}); err == nil {
-		doc, err := targets.DecodeJSON(text)
-		return doc, err == nil
-	}
-	if w.ep == nil || w.ep.Types == nil {
-		return nil, false
-	}
-	doc, ok := w.ep.Types.Decode(typeURL, value)
-	if m, isMap := doc.(map[string]any); ok && isMap {
-		m["@type"] = typeURL
-	}
-	return doc, ok
-}
-
-// checkMetadataState judges a state in the metadata against the result in the
-// same answer.
-func (w *world) checkMetadataState(s snapshot) {
-	const id = "cancel.state.metadata-state"
-	state := w.metadataState(s)
-	if state == "" || s.hasError && (!s.codeRead || s.code < 0 || s.code > 16) {
-		return // a code that is none has requirements of its own
-	}
-	wrong := ""
-	switch state {
-	case "CANCELLED":
-		if !s.cancelled() {
-			wrong = "CANCELLED goes with done and error code 1"
-		}
-	case "PENDING", "RUNNING", "CANCELLING":
-		if s.done {
-			wrong = state + " goes with done false"
-		}
-	default:
-		if s.cancelled() && (state == "SUCCEEDED" || state == "FAILED") {
-			wrong = "error code 1 goes with CANCELLED"
-		}
-	}
-	if wrong != "" {
-		w.aside(id, s.exchange, "/metadata"+w.run.target.MetadataState, wrong, state+" while "+s.state(), "the metadata's state contradicts the operation's result")
-		return
-	}
-	w.hold(id)
 }
 
 // checkHistory judges a snapshot against earlier ones. Two answers are ordered

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -40,6 +41,24 @@ func (op *operation) verbLike() bool {
 	return strings.Contains(op.name[strings.LastIndexByte(op.name, '/')+1:], ":")
 }
 
+// seen tells whether an answer has shown the operation under a name: one that
+// shows nothing of an operation is none, then.
+func (op *operation) seen() bool {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return s.name != "" })
+}
+
+// end is the first snapshot that shows the operation done.
+func (op *operation) end() (snapshot, bool) {
+	for _, s := range op.snapshots {
+		if s.done {
+			return s, true
+		}
+	}
+	return snapshot{}, false
+}
+
 // A snapshot is one answer that shows an operation.
 type snapshot struct {
 	exchange       int // index into the case's exchanges
@@ -62,14 +81,6 @@ type snapshot struct {
 func readOperation(ex targets.Exchange, index int, doc map[string]any) snapshot {
 	s := snapshot{exchange: index, transport: ex.Transport, sent: ex.Start, received: ex.End(), doc: doc, waited: ex.Method == targets.Wait}
 	s.name, _ = doc["name"].(string)
-	switch d := doc["done"].(type) {
-	case bool:
-		s.done = d
-	case string:
-		s.done = strings.EqualFold(d, "true")
-	case json.Number:
-		s.done = d.String() == "1"
-	}
 	if v, ok := doc["error"]; ok && v != nil {
 		s.hasError = true
 		if m, ok := v.(map[string]any); ok {
@@ -83,7 +94,28 @@ func readOperation(ex targets.Exchange, index int, doc map[string]any) snapshot 
 	if v, ok := doc["response"]; ok && v != nil {
 		s.hasResponse = true
 	}
+	s.done = readDone(doc["done"], s.hasError || s.hasResponse)
 	return s
+}
+
+// readDone reads done, also where it is no boolean; what cannot be read is
+// taken to agree with whether there is a result.
+func readDone(v any, result bool) bool {
+	switch d := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return d
+	case string:
+		if b, err := strconv.ParseBool(strings.ToLower(d)); err == nil {
+			return b
+		}
+	case json.Number:
+		if n := d.String(); n == "0" || n == "1" {
+			return n == "1"
+		}
+	}
+	return result
 }
 
 // readInt reads a ProtoJSON int32: a number without fraction, or a string that

@@ -317,53 +317,6 @@ func thenPrompt(ctx context.Context) error {
 	return nil
 }
 
-// thenAcceptedAlike judges that the cancel of a queued operation is accepted,
-// where that of a running one is.
-func thenAcceptedAlike(ctx context.Context) error {
-	w := of(ctx)
-	err := thenAccepted(ctx)
-	if !isViolation(err) {
-		return err
-	}
-	control, controlErr := w.controlCancel(ctx)
-	switch {
-	case controlErr != nil:
-		return controlErr
-	case !control.Accepted():
-		return inconclusive("the cancel of a running operation is refused as well: %s (see cancel.accept.in-progress)", control.Status())
-	}
-	return err
-}
-
-// thenEndsAlike judges the end of a cancelled operation that was queued, by
-// what becomes of one that was running.
-func thenEndsAlike(ctx context.Context) error {
-	w := of(ctx)
-	c, err := w.success()
-	if err != nil {
-		return err
-	}
-	s, err := w.settle(ctx, w.it)
-	if err != nil {
-		return err
-	}
-	finding := w.failAt(s.snapshot, "done with error code 1, as when it is running", "a queued operation that was cancelled does not become a cancelled one")
-	guaranteed := w.run.target.Guaranteed
-	switch {
-	case s.end == endedCancelled:
-		return nil
-	case s.end == endedVanished, s.end == endedUnreadable && !s.garbled:
-		finding = w.fail(s.look.call, "the cancelled operation, with error code 1", "a queued operation is gone after its cancel")
-	case s.end == endedWrongly, s.end == endedInName:
-	case guaranteed && s.end == endedNever, guaranteed && s.end == endedOtherwise && s.hasError:
-	default:
-		// A response may have come before the cancel: it may have started and
-		// finished meanwhile.
-		return inconclusive("%s (the cancel was answered %s)", w.ineffective(w.it, s), c.Status())
-	}
-	return w.unlessOneDoes(ctx, w.it.role, finding)
-}
-
 // thenTold records which of the legal readings was seen.
 func thenTold(ctx context.Context) error {
 	w := of(ctx)

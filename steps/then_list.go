@@ -85,8 +85,21 @@ func thenStillListed(ctx context.Context) error {
 		return shown
 	}
 	last, late, err := w.untilListed(ctx, "", shows)
+	if err == nil && !late { // and is it so at the end of the window, too?
+		if err = w.whileWatched(ctx, w.stillFound); err == nil {
+			last, late, err = w.untilListed(ctx, "", shows)
+		}
+	}
 	if err != nil || !late {
 		return err
+	}
+	if l, err := w.get(ctx, w.it); err != nil {
+		return err
+	} else if err := w.stillFound(l); err != nil {
+		return err
+	}
+	if w.broken("cancel.state.name-unchanged") >= 0 {
+		return inconclusive("the operation is not listed under its name, nor does Get show it so (see cancel.state.name-unchanged)")
 	}
 	for _, f := range doneFilters {
 		if l, err := w.list(ctx, f); err == nil && !l.refused && shows(l) {
@@ -96,6 +109,15 @@ func thenStillListed(ctx context.Context) error {
 	}
 	return w.accuse(w.plan.requirement.ID, last.last.index, "the cancelled operation among those that are listed", fmt.Sprintf("%d others", len(last.names)),
 		"the operation was listed while it was in progress and is no longer, %v after its end", w.settleFor())
+}
+
+// stillFound rules on a Get that does not return the operation: what is gone
+// need not be listed.
+func (w *world) stillFound(l look) error {
+	if !l.found || l.garbled {
+		return inconclusive("Get answered %s", l.Status())
+	}
+	return nil
 }
 
 // thenListedAsGot compares the entry of a finished operation with what Get
@@ -132,7 +154,29 @@ func thenListedAsGot(ctx context.Context) error {
 	if !shown {
 		return inconclusive("the operation is not listed (see cancel.state.listed)")
 	}
+	if err := w.steady(ctx, w.it); err != nil {
+		return err
+	}
 	return w.failAt(s, "as Get shows it: "+got.state(), "List shows a finished operation unlike Get, %v after its end", w.settleFor())
+}
+
+// steady rules on an operation whose end Get, asked once more, has shown in two
+// ways: nothing can be compared with it.
+func (w *world) steady(ctx context.Context, op *operation) error {
+	if _, err := w.mustFind(ctx, op); err != nil {
+		return err
+	}
+	var first *snapshot
+	for i, s := range op.snapshots {
+		switch {
+		case !s.done || s.waited:
+		case first == nil:
+			first = &op.snapshots[i]
+		case !sameResult(*first, s):
+			return inconclusive("Get itself has shown two results (see operation.terminal.result-immutable)")
+		}
+	}
+	return nil
 }
 
 // partialView tells whether an entry leaves members out that Get shows, and
@@ -181,6 +225,9 @@ func thenAllMatch(ctx context.Context) error {
 		return inconclusive("List with the filter %s shows operations that have ended just now as they were before", filter)
 	case late:
 		s := w.unmatched(last)[slices.Min(slices.Collect(maps.Keys(wrong)))]
+		if c := w.call(ctx, targets.Get, getRequest(s.name), "is it done?"); c.err == nil && readOperation(c.Exchange, c.index, object(c.Doc)).done {
+			return inconclusive("List shows as in progress what Get shows done (see list.consistent-with-get)")
+		}
 		return w.failAt(s, "done: true in every entry", "List with the filter %s shows %s, which is not done", filter, s.name)
 	}
 	return w.noteOmission(ctx, filter, last)

@@ -111,18 +111,20 @@ func (w *world) formEffective(ctx context.Context, c call) error {
 	case s.end != endedNever || !w.run.target.Guaranteed || w.requested(s.snapshot):
 		return inconclusive("%s", w.ineffective(w.it, s))
 	}
-	op, err := w.startInProgress(ctx, targets.Running)
+	finding := w.failAt(s.snapshot, "done with error code 1, as after the plain cancel",
+		"a cancel by %s is accepted and has no effect, while the plain cancel has", w.facts["form"])
+	op, c, err := w.repeatForm(ctx) // it may be any cancel that is lost now and then
 	if err != nil {
 		return err
 	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+	again, err := w.settle(ctx, op)
+	switch {
+	case err != nil:
 		return err
+	case !c.Accepted() || again.end != endedNever:
+		return inconclusive("without effect once, but not again: %v", finding)
 	}
-	if _, err = w.becomesCancelled(ctx, op); err != nil {
-		return err
-	}
-	return w.failAt(s.snapshot, "done with error code 1, as after the plain cancel",
-		"a cancel by %s is accepted and has no effect, while the plain cancel has", w.facts["form"])
+	return w.unlessOneDoes(ctx, targets.Running, finding)
 }
 
 // requested tells whether an operation's metadata shows that its cancellation

@@ -24,28 +24,39 @@ func responseSteps() []definition {
 func thenAccepted(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
-	const want = "success: HTTP 200, gRPC OK"
 	if c.err != nil {
 		if err := w.cancelIsSilent(ctx, c); err != nil {
 			return err
 		}
-		return w.fail(c, want, "the cancel of an operation in progress brings no answer, again on fresh operations, while other cancels are answered")
+		return w.fail(c, acceptance, "the cancel of an operation in progress brings no answer, again on fresh operations, while other cancels are answered")
 	}
+	err := w.mustAccept(ctx, w.it, c)
+	if err == nil && w.plan.requirement.ID == "cancel.accept.in-progress" {
+		err = w.moreCancels(ctx, func(op *operation, c call) error { return w.mustAccept(ctx, op, c) })
+	}
+	return err
+}
+
+// mustAccept judges the answer to the cancel of an operation in progress.
+func (w *world) mustAccept(ctx context.Context, op *operation, c call) error {
 	if c.Accepted() {
 		return nil
 	}
-	l, err := w.get(ctx, w.it)
+	l, err := w.get(ctx, op)
 	if err != nil {
 		return err
 	}
 	if l.done && !l.cancelled() {
-		return w.tooSoon(w.it)
+		return w.tooSoon(op)
 	}
 	if w.run.support[w.plan.transport].unprobed && (unimplemented(c.Exchange) || w.rest() && (c.HTTP == 404 || c.HTTP == 405)) {
 		return inconclusive("the cancel is answered %s, and it could not be found out whether the server supports cancel at all (key cancel)", c.Status())
 	}
-	return w.fail(c, want, "the cancel of an operation in progress is refused")
+	return w.fail(c, acceptance, "the cancel of an operation in progress is refused")
 }
+
+// acceptance is what the cancel of an operation in progress must be answered.
+const acceptance = "success: HTTP 200, gRPC OK"
 
 // success is the answer to the scenario's cancel, which must have been accepted.
 func (w *world) success() (call, error) {
@@ -135,12 +146,57 @@ func thenBecomesCancelled(ctx context.Context) error {
 	switch {
 	case s.end == endedCancelled:
 		w.observe(w.plan.requirement.ID, fmt.Sprintf("cancelled %v after the cancel was accepted", s.received.Sub(c.End()).Round(time.Millisecond)))
-		return nil
+		if !w.run.target.Guaranteed {
+			return nil
+		}
+		return w.moreCancels(ctx, func(op *operation, c call) error {
+			if !c.Accepted() {
+				return nil // cancel.accept.in-progress owns it
+			}
+			if s, err := w.settle(ctx, op); err == nil && s.end == endedNever {
+				return w.noEffect(s)
+			}
+			return nil
+		})
 	case s.end == endedNever && w.run.target.Guaranteed:
-		return w.accuse(w.plan.requirement.ID, s.look.index, fmt.Sprintf("done with error code 1 within settle (%v)", w.settleFor()), s.state(),
-			"an accepted cancel had no effect, although the target guarantees it")
+		return w.noEffect(s)
 	}
 	return inconclusive("%s", w.ineffective(w.it, s))
+}
+
+// further is how many operations more are cancelled, side by side, to find a
+// server that refuses or loses one cancel in several.
+const further = 8
+
+// moreCancels cancels more running operations, and returns what judge finds.
+// That one cannot be started, or brings no answer, is no matter here.
+func (w *world) moreCancels(ctx context.Context, judge func(op *operation, c call) error) error {
+	if w.run.scarce(targets.Running) {
+		return nil
+	}
+	err := together(further, func(int) error {
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			return nil
+		}
+		c := w.cancel(ctx, op)
+		op.over = c.Accepted()
+		if c.err != nil || transient(c.Exchange) {
+			return nil
+		}
+		return judge(op, c)
+	})
+	if isViolation(err) {
+		return err
+	}
+	return nil
+}
+
+// noEffect is the finding that an accepted cancel had no effect.
+func (w *world) noEffect(s settled) error {
+	w.run.effects[w.plan.transport].tellLost()
+	return w.accuse(w.plan.requirement.ID, s.look.index, fmt.Sprintf("done with error code 1 within settle (%v)", w.settleFor()), s.state(),
+		"an accepted cancel had no effect, although the target guarantees it")
 }
 
 // isCode tells whether a call was answered with one of the codes.

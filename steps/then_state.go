@@ -127,22 +127,39 @@ func thenGetOK(ctx context.Context) error {
 		}
 		return w.fail(s.look.call, want, "Get of a cancelled operation brings no answer, again on fresh ones, while other Gets are answered")
 	}
+	if s.gap != nil && !notFound(s.gap.Exchange) {
+		return w.fail(s.gap.call, want, "Get fails while an operation is being cancelled, though later ones find it")
+	}
 	if _, err := w.mustBeCancelled(); err != nil {
 		return err
 	}
-	for range firstGets {
-		l, err := w.get(ctx, w.it)
-		if err != nil {
-			return err
-		}
+	if code := s.look.HTTP; w.rest() && code != 200 {
+		return w.fail(s.look.call, "the status 200", "Get of a cancelled operation has another status of success")
+	}
+	return w.whileWatched(ctx, func(l look) error {
 		if !l.found && notFound(l.Exchange) {
-			return inconclusive("Get answered NOT_FOUND (see cancel.state.not-deleted)")
+			return inconclusive("Get answered NOT_FOUND (see cancel.state.not-deleted, cancel.state.retention)")
 		}
 		if !l.found || l.garbled {
 			return w.fail(l.call, want, "Get of a cancelled operation does not return it")
 		}
+		return nil
+	})
+}
+
+// whileWatched judges what the Gets of the observation window show, and at
+// least of the first ones, however slow the server.
+func (w *world) whileWatched(ctx context.Context, judge func(look) error) error {
+	looks := 0
+	visit := func(l look) (bool, error) {
+		looks++
+		return false, judge(l)
 	}
-	return nil
+	_, err := w.poll(ctx, w.it, w.observeFor(), visit)
+	for err == nil && looks < firstGets+2 {
+		_, err = w.poll(ctx, w.it, 0, visit)
+	}
+	return err
 }
 
 // getIsSilent is silent for the Get of a cancelled operation, with the Get of
@@ -177,7 +194,7 @@ func thenMetadataKept(ctx context.Context) error {
 	before := ""
 	for _, e := range w.it.snapshots {
 		if !e.done {
-			before, _ = object(e.doc["metadata"])["@type"].(string)
+			before = metadataType(e)
 		}
 		if before != "" {
 			break
@@ -186,11 +203,24 @@ func thenMetadataKept(ctx context.Context) error {
 	if before == "" {
 		return inapplicable("the operation had no metadata before it was cancelled")
 	}
-	after, _ := object(s.doc["metadata"])["@type"].(string)
-	if after != before {
-		return w.accuse(w.plan.requirement.ID, s.exchange, "metadata of the type "+before, fmt.Sprintf("%q", after), "the metadata of the operation is gone, or of another type, once it is cancelled")
+	kept := func(s snapshot) error {
+		if m := s.doc["metadata"]; w.rest() && m != nil && !isAny(m) {
+			return inconclusive("the metadata of the cancelled operation is no google.protobuf.Any (see operation.json.any-type)")
+		}
+		if after := metadataType(s); after != before {
+			return w.accuse(w.plan.requirement.ID, s.exchange, "metadata of the type "+before, fmt.Sprintf("%q", after), "the metadata of the operation is gone, or of another type, once it is cancelled")
+		}
+		return nil
 	}
-	return nil
+	if err := kept(s.snapshot); err != nil {
+		return err
+	}
+	return w.whileWatched(ctx, func(l look) error {
+		if !l.found || l.garbled {
+			return inconclusive("Get answered %s", l.Status())
+		}
+		return kept(l.snapshot)
+	})
 }
 
 // thenRetained judges the end of the observation window; the first Gets belong
@@ -202,22 +232,17 @@ func thenRetained(ctx context.Context) error {
 		return err
 	}
 	looks := 0
-	visit := func(l look) (bool, error) {
+	return w.whileWatched(ctx, func(l look) error {
 		looks++
 		if l.found || !notFound(l.Exchange) {
-			return false, nil
+			return nil
 		}
 		if looks <= firstGets {
-			return false, inconclusive("Get answered NOT_FOUND right after the end (see cancel.state.not-deleted)")
+			return inconclusive("Get answered NOT_FOUND right after the end (see cancel.state.not-deleted)")
 		}
 		if since := l.Start.Sub(end.received); since > 2*w.observeFor() {
-			return false, inconclusive("the operation is gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", since.Round(time.Millisecond))
+			return inconclusive("the operation is gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", since.Round(time.Millisecond))
 		}
-		return false, w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")
-	}
-	_, err = w.poll(ctx, w.it, w.observeFor(), visit)
-	for err == nil && looks < firstGets+2 { // a slow server must not make the window one of first Gets only
-		_, err = w.poll(ctx, w.it, 0, visit)
-	}
-	return err
+		return w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")
+	})
 }

@@ -307,6 +307,9 @@ func thenWaitAsGet(ctx context.Context) error {
 		return inconclusive("Get shows the operation in progress (see operation.terminal.done-monotonic)")
 	}
 	if !sameResult(l.snapshot, x.snapshot) {
+		if err := w.steady(ctx, w.it); err != nil {
+			return err
+		}
 		return w.failAt(x.snapshot, "as Get shows it: "+l.state(), "Wait shows another result of the operation than Get")
 	}
 	return nil

@@ -47,10 +47,15 @@ func (w *world) again(ctx context.Context, op *operation) (*operation, error) {
 	if !op.lastDone() {
 		return w.startInProgress(ctx, op.role)
 	}
-	switch {
-	case op.role == targets.Succeeding:
+	return w.finishedLike(ctx, op)
+}
+
+// finishedLike brings about an operation that ends as one of that role does.
+func (w *world) finishedLike(ctx context.Context, op *operation) (*operation, error) {
+	switch op.role {
+	case targets.Succeeding:
 		return w.finished(ctx, "succeeded")
-	case op.role == targets.Failing:
+	case targets.Failing:
 		return w.finished(ctx, "failed")
 	}
 	return w.cancelled(ctx)

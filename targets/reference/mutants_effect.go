@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -29,6 +30,20 @@ func refuseIn(p phase) func(Service) Service {
 	})
 }
 
+// oneInThree is a hook by which lost answers one in three cancels of running
+// operations.
+func oneInThree(lost func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
+	return func(next Service) Service {
+		var n atomic.Int64
+		return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if stateOf(peek(ctx, next, r.GetName())) == running && n.Add(1)%3 == 0 {
+				return lost(ctx, next, r)
+			}
+			return next.Cancel(ctx, r)
+		}}
+	}
+}
+
 func acceptanceMutants() []Mutant {
 	return []Mutant{
 		{Name: "refuses-running", Doc: "Cancels only what is still queued.",
@@ -50,6 +65,16 @@ func acceptanceMutants() []Mutant {
 					}
 					return next.Cancel(ctx, r)
 				}}
+			}}},
+		{Name: "refuses-one-in-three", Doc: "Refuses one in three cancels of running operations: one of its workers is deaf.",
+			Breaks: []string{"cancel.accept.in-progress"},
+			Fault: Fault{Service: oneInThree(func(ctx context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
+				return refuse(codes.FailedPrecondition, "WORKER_DEAF", "operation %q cannot be reached", r.GetName())
+			})}},
+		{Name: "loses-one-in-three", Doc: "Loses one in three cancels of running operations that it has accepted.",
+			Breaks: []string{"cancel.effect.best-effort"},
+			Fault: Fault{Service: func(next Service) Service {
+				return oneInThree(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
 		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
 			Breaks: []string{"cancel.effect.best-effort"},

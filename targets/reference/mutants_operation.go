@@ -110,10 +110,8 @@ func appendError(op []byte, code codes.Code, message string) []byte {
 const looksToFlip = 3
 
 func flipMutants() []Mutant {
-	// Only what was cancelled once flips: what is cancelled again is the
-	// business of other requirements.
 	flips := func(h history, op *longrunningpb.Operation) bool {
-		return isCancelled(op) && h.cancels == 1 && h.kind == Running && h.looks > looksToFlip
+		return isCancelled(op) && h.kind == Running && h.looks > looksToFlip
 	}
 	return []Mutant{
 		{Name: "done-flips-back", Doc: "Shows a cancelled operation as running again, now and then: a replica lags behind.",
@@ -121,7 +119,8 @@ func flipMutants() []Mutant {
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
 				if flips(h, op) && h.looks%2 == 0 {
 					op.Done, op.Result = false, nil
-					setState(op, cancelling)
+					setState(op, running)
+					dropFlag(op)
 				}
 				return nil
 			})}},
@@ -193,6 +192,11 @@ func jsonMutants() []Mutant {
 		mutant("emits-null", "Writes members that have no value as null.", "operation.json.no-null", func(op map[string]any) {
 			if op["done"] != true {
 				op["error"], op["response"] = nil, nil
+			}
+		}),
+		mutant("emits-null-details", "Writes an error without details with details: null.", "operation.json.no-null", func(op map[string]any) {
+			if e, ok := op["error"].(map[string]any); ok && e["details"] == nil {
+				e["details"] = nil
 			}
 		}),
 	}

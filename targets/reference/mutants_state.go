@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // stateMutants show a cancelled operation as something else.
 func stateMutants() []Mutant {
-	return append(endMutants(), goneMutants()...)
+	return slices.Concat(endMutants(), goneMutants(), laterMutants(), shownMutants())
 }
 
 // cancelledSeen is a hook that changes how cancelled operations look.
@@ -55,18 +56,10 @@ func endMutants() []Mutant {
 			func(op *longrunningpb.Operation) { setState(op, succeeded) }, metadataState),
 		{Name: "cancel-drops-metadata", Doc: "Stores the result of a cancelled operation over its metadata.",
 			Breaks: []string{"cancel.state.metadata-kept"},
-			Fault: Fault{Service: seen(func(op *longrunningpb.Operation) {
-				if dropFlag(op); isCancelled(op) {
-					op.Metadata = nil
-				}
-			})}},
+			Fault:  Fault{Service: cancelledSeen(func(op *longrunningpb.Operation) { op.Metadata = nil })}},
 		{Name: "cancel-changes-metadata-type", Doc: "Replaces the metadata of a cancelled operation by another type.",
 			Breaks: []string{"cancel.state.metadata-kept"},
-			Fault: Fault{Service: seen(func(op *longrunningpb.Operation) {
-				if dropFlag(op); isCancelled(op) {
-					op.Metadata = textAny("cancelled")
-				}
-			})}},
+			Fault:  Fault{Service: cancelledSeen(func(op *longrunningpb.Operation) { op.Metadata = textAny("cancelled") })}},
 	}
 }
 
@@ -186,10 +179,10 @@ func goneMutants() []Mutant {
 					return nil
 				}}
 			}}},
-		{Name: "forgets-cancelled", Doc: "Forgets a cancelled operation 60 ms after it was first seen done, unless it is cancelled again.",
+		{Name: "forgets-cancelled", Doc: "Forgets a cancelled operation 60 ms after it was first seen done.",
 			Breaks: []string{"cancel.state.retention"},
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
-				if isCancelled(op) && !h.repeated && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
+				if isCancelled(op) && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
 					return notFound(op.GetName())
 				}
 				return nil
