@@ -34,6 +34,8 @@ Feature: Cancel touches one operation only
         | being above                    |
         | being below                    |
         | being a pattern that matches   |
+        | having for its end             |
+        | ending in a segment like       |
 
   @req:cancel.isolation.get-no-effect
   Rule: Polling (Get/List/Wait), however often, never cancels.

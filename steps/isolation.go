@@ -81,6 +81,10 @@ func pairs(relation, unique string) (cancelled, bystander string, ok bool) {
 		return unique + "10", unique + "1", true
 	case "ending":
 		return unique, "a" + unique, true
+	case "having for its end":
+		return "a" + unique, unique, true
+	case "ending in a segment like":
+		return "a/" + unique, "b/" + unique, true
 	case "differing only in case from":
 		return unique + "case", unique + "Case", true
 	case "being below":

@@ -17,9 +17,8 @@ const siblings = "cancel.isolation.siblings"
 // is older. What is found is made sure of once more, after a while in which
 // nothing is cancelled and nothing ends.
 func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation, spare *operation) {
-	s := r.support[w.plan.transport]
-	others := append(slices.Clone(ops[1:]), spare)
-	if w.touchedAny(ctx, ops[0], others) == nil {
+	found, age := w.touchedAny(ctx, ops[0], append(slices.Clone(ops[1:]), spare))
+	if found == nil {
 		return
 	}
 	fresh := make([]*operation, len(ops)+1)
@@ -30,45 +29,55 @@ func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation, spare *
 		}
 		fresh[i] = op
 	}
-	others = append(slices.Clone(fresh[:1]), fresh[2:]...)
-	if w.touchedAny(ctx, nil, others) != nil {
+	others := append(slices.Clone(fresh[:1]), fresh[2:]...)
+	// Operations that end by themselves, however short they last, do so now.
+	if 2*age > w.settleFor() || age > 0 && !sleep(ctx, 2*age) {
+		return
+	}
+	if found, _ := w.touchedAny(ctx, nil, others); found != nil {
 		return
 	}
 	if c := w.cancel(ctx, fresh[1]); !c.Accepted() {
 		return
 	}
-	if found := w.touchedAny(ctx, fresh[1], others); found != nil {
-		s.leak = found
+	if found, _ := w.touchedAny(ctx, fresh[1], others); found != nil {
+		r.support[w.plan.transport].leak = found
 	}
 }
 
 // touchedAny looks at operations that nobody cancels, until the one that was
 // cancelled has ended and for a while after, and returns what shows that one
-// of them was cancelled as well.
-func (w *world) touchedAny(ctx context.Context, cancelled *operation, others []*operation) *violation {
+// of them was touched as well: cancelled, lost, or ended otherwise; then age is
+// how old it was.
+func (w *world) touchedAny(ctx context.Context, cancelled *operation, others []*operation) (found *violation, age time.Duration) {
 	if cancelled != nil {
 		if _, err := w.poll(ctx, cancelled, w.observeFor(), func(l look) (bool, error) { return l.done || !l.found, nil }); err != nil {
-			return nil
+			return nil, 0
 		}
 	}
+	const how = "the cancel of another operation"
 	for range 3 {
 		for _, op := range others {
 			if op == nil {
 				continue
 			}
 			l, err := w.get(ctx, op)
-			if err != nil || !l.found || l.garbled {
+			if err != nil || l.garbled {
 				continue
 			}
-			if v, ok := w.judgeUnaffected(op, l, "the cancel of another operation").(*violation); ok {
-				return v
+			if v, ok := w.judgeUnaffected(op, l, how).(*violation); ok {
+				return v, 0
+			}
+			if l.found && l.done {
+				v, _ := w.failAt(l.snapshot, "the operation goes on as if nothing had been sent", "the operation ended after %s", how).(*violation)
+				return v, time.Since(op.begun)
 			}
 		}
 		if !sleep(ctx, min(w.observeFor()/8, 50*time.Millisecond)) {
-			return nil
+			return nil, 0
 		}
 	}
-	return nil
+	return nil, 0
 }
 
 // leaking ends a case on a server whose cancels reach other operations. The

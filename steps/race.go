@@ -159,6 +159,19 @@ func (n natural) stretch() time.Duration {
 	return max(30*time.Millisecond, n.lasts/5, n.varies)
 }
 
+// moment is when the cancel of an operation is sent: at tells, from 0 to 1,
+// where in the stretch around its end. Two thirds of that lie before the end:
+// what is cancelled after it is just a finished operation. It is never in the
+// past, so that what is allowed from then on is allowed in full.
+func (n natural) moment(begun, now time.Time, at float64) time.Time {
+	stretch := n.stretch()
+	when := begun.Add(n.lasts - 2*stretch/3 + time.Duration(at*float64(stretch)))
+	if when.Before(now) {
+		return now
+	}
+	return when
+}
+
 // followClosely polls an operation that ends by itself at intervals of a
 // fortieth of its age, and returns when it was seen done.
 func (w *world) followClosely(ctx context.Context, op *operation) (time.Time, error) {
@@ -186,10 +199,7 @@ func (w *world) contest(ctx context.Context, n natural, at float64) *contest {
 	if c.op, c.err = w.startInProgress(ctx, targets.Succeeding); c.err != nil {
 		return c
 	}
-	// Two thirds of the stretch lie before the end: what is cancelled after it
-	// is just a finished operation.
-	stretch := n.stretch()
-	when := c.op.begun.Add(n.lasts - 2*stretch/3 + time.Duration(at*float64(stretch)))
+	stretch, when := n.stretch(), n.moment(c.op.begun, time.Now(), at)
 	looksFrom := when.Add(-stretch / 3)
 	c.err = together(racers+1, func(i int) error {
 		if i == racers {
@@ -268,7 +278,8 @@ func thenOneTerminalResult(ctx context.Context) error {
 }
 
 // unlessFinishedToo keeps a finding only where the cancel of an operation that
-// has long ended changes nothing: cancel.finished.* owns that.
+// has long ended changes nothing, and what was cancelled keeps its result:
+// cancel.finished.* and operation.terminal.* own that.
 func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding error) error {
 	end := op.snapshots[len(op.snapshots)-1]
 	w.cancel(ctx, op)
@@ -278,6 +289,13 @@ func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding er
 	}
 	if err != nil {
 		return err
+	}
+	// What is cancelled long before its end may change by itself, too.
+	if op, err = w.cancelled(ctx); err != nil {
+		return finding
+	}
+	if end, _ := op.end(); isViolation(w.staysAs(ctx, op, end)) {
+		return inconclusive("an operation that was cancelled does not keep its result without a race either (see operation.terminal.*)")
 	}
 	return finding
 }

@@ -47,6 +47,37 @@ func siblingMutants() []Mutant {
 				a, b := idOf(cancelled), idOf(other)
 				return len(a) > 40 && len(b) > 40 && a[:40] == b[:40]
 			}),
+		also("cancels-by-last-segment", "Keys operations by the last segment of their names.",
+			func(cancelled, other string) bool { return path.Base(cancelled) == path.Base(other) }),
+		also("cancels-what-it-ends-in", "Cancels every operation whose id the id that was given ends in.",
+			func(cancelled, other string) bool { return strings.HasSuffix(idOf(cancelled), idOf(other)) }),
+		{Name: "cancel-stops-pool", Doc: "Stops all its workers for a cancel: what else was running fails.",
+			Breaks: []string{"cancel.isolation.siblings"},
+			Fault: Fault{Service: func(next Service) Service {
+				started := newLedger(next)
+				var mu sync.Mutex
+				stopped := map[string]bool{}
+				started.edit = func(_ history, op *longrunningpb.Operation) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if stopped[op.GetName()] && !op.GetDone() {
+						op.Done = true
+						end(op, codes.Aborted, "the workers were stopped")
+					}
+					return nil
+				}
+				return canceller{started, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					err := next.Cancel(ctx, r)
+					if err == nil {
+						mu.Lock()
+						defer mu.Unlock()
+						for _, name := range started.running() {
+							stopped[name] = name != r.GetName()
+						}
+					}
+					return err
+				}}
+			}}},
 		{Name: "waiting-cancels", Doc: "Takes a client that waits often for one that has given up, and cancels.",
 			Breaks: []string{"cancel.isolation.get-no-effect"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -138,6 +169,15 @@ func pendingMutants() []Mutant {
 			end(op, codes.Aborted, "never started")
 			return nil
 		}),
+		{Name: "pending-comes-back", Doc: "Leaves a queued operation that is cancelled in the queue: a worker takes it up soon after.",
+			Breaks: []string{"operation.terminal.done-monotonic"},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Pending && isCancelled(op) && h.looks > 1 && time.Since(h.ended) > soon {
+					op.Done, op.Result = false, nil
+					setState(op, running)
+				}
+				return nil
+			})}},
 	}
 }
 

@@ -148,6 +148,19 @@ func (l *ledger) note(name string, change func(h *history)) {
 	}
 }
 
+// running returns the names of the running operations that nobody has cancelled.
+func (l *ledger) running() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var names []string
+	for name, h := range l.byName {
+		if h.kind == Running && h.cancels == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // show edits an operation that a Get or Wait has read.
 func (l *ledger) show(op *longrunningpb.Operation, err error) (*longrunningpb.Operation, error) {
 	if err != nil {
