@@ -108,15 +108,15 @@ func (e *effects) known(role targets.Role) string {
 	return ""
 }
 
-// tellLost takes note that cancel.effect.best-effort was found broken.
+// tellLost takes note that a plain cancel was refused or had no effect.
 func (e *effects) tellLost() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lost = true
 }
 
-// loses tells whether a plain cancel is known to have had no effect, even if
-// others had.
+// loses tells whether a plain cancel is known to have been refused, or to have
+// had no effect, even if others had.
 func (e *effects) loses() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -185,7 +185,7 @@ func (w *world) unlessOneDoes(ctx context.Context, role targets.Role, finding er
 		return err
 	}
 	if w.run.effects[w.plan.transport].loses() {
-		return inconclusive("a single cancel is lost now and then as well (see cancel.effect.best-effort)")
+		return inconclusive("a single cancel is refused or lost now and then as well (see cancel.accept.in-progress, cancel.effect.best-effort)")
 	}
 	return finding
 }

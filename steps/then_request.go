@@ -85,6 +85,9 @@ func (w *world) refusedAgain(ctx context.Context, finding error) error {
 			return inconclusive("refused once, but not again (%s): %v", c.Status(), finding)
 		}
 	}
+	if w.run.effects[w.plan.transport].loses() {
+		return inconclusive("a plain cancel is refused now and then as well (see cancel.accept.in-progress)")
+	}
 	return finding
 }
 

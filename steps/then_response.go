@@ -52,6 +52,9 @@ func (w *world) mustAccept(ctx context.Context, op *operation, c call) error {
 	if w.run.support[w.plan.transport].unprobed && (unimplemented(c.Exchange) || w.rest() && (c.HTTP == 404 || c.HTTP == 405)) {
 		return inconclusive("the cancel is answered %s, and it could not be found out whether the server supports cancel at all (key cancel)", c.Status())
 	}
+	if op.role == targets.Running {
+		w.run.effects[w.plan.transport].tellLost()
+	}
 	return w.fail(c, acceptance, "the cancel of an operation in progress is refused")
 }
 
