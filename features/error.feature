@@ -14,6 +14,12 @@ Feature: The form of errors over REST
       When the client asks for that name
       Then every answer keeps the rule
 
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
+      Then every answer keeps the rule
+
   @req:error.http.code-equals-status
   Rule: `error.code` equals the HTTP status code, not the gRPC number.
 
@@ -25,6 +31,12 @@ Feature: The form of errors over REST
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
       Then every answer keeps the rule
 
   @req:error.http.status-name
@@ -40,6 +52,12 @@ Feature: The form of errors over REST
       When the client asks for that name
       Then every answer keeps the rule
 
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
+      Then every answer keeps the rule
+
   @req:error.http.message
   Rule: `error.message` is a non-empty string.
 
@@ -51,6 +69,12 @@ Feature: The form of errors over REST
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
       Then every answer keeps the rule
 
   @req:error.http.details-any
@@ -66,6 +90,12 @@ Feature: The form of errors over REST
       When the client asks for that name
       Then every answer keeps the rule
 
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
+      Then every answer keeps the rule
+
   @req:error.http.details-unique
   Rule: No detail payload type occurs twice.
 
@@ -77,6 +107,12 @@ Feature: The form of errors over REST
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
       Then every answer keeps the rule
 
   @req:error.http.content-type-json
@@ -92,6 +128,12 @@ Feature: The form of errors over REST
       When the client asks for that name
       Then every answer keeps the rule
 
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
+      Then every answer keeps the rule
+
   @req:error.http.no-2xx-error
   Rule: An error is never sent with a 2xx status.
 
@@ -103,4 +145,10 @@ Feature: The form of errors over REST
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
       Then every answer keeps the rule

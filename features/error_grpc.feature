@@ -13,3 +13,9 @@ Feature: The form of errors over gRPC
       Given a name that no operation has
       When the client asks for that name
       Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
+      Then every answer keeps the rule

@@ -13,6 +13,12 @@ Feature: The details of errors
       When the client asks for that name
       Then every answer keeps the rule
 
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
+      Then every answer keeps the rule
+
   @req:error.http.errorinfo-format
   Rule: If present, ErrorInfo.reason matches `[A-Z][A-Z0-9_]+[A-Z0-9]`, ≤ 63 chars; metadata keys ≤ 64 chars.
 
@@ -24,4 +30,10 @@ Feature: The details of errors
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
       Then every answer keeps the rule

@@ -17,6 +17,16 @@ Feature: What only gRPC has
       When the client cancels it
       Then the answer is an Empty
 
+    Scenario Outline: The message of a repeated cancel is an Empty
+      Given a <role> operation
+      When the client cancels it three times
+      Then each answer is an Empty
+
+      Examples:
+        | role    |
+        | running |
+        | slow    |
+
   @req:grpc.unary
   Rule: The call is unary; no second message.
 
@@ -24,6 +34,16 @@ Feature: What only gRPC has
       Given a running operation
       When the client cancels it
       Then the answer is one message
+
+    Scenario Outline: There is no second message of a repeated cancel
+      Given a <role> operation
+      When the client cancels it three times
+      Then each answer is one message
+
+      Examples:
+        | role    |
+        | running |
+        | slow    |
 
   @req:grpc.status-in-trailers
   Rule: HTTP/2 `:status` is 200 and the result is in `grpc-status`, also for errors.
@@ -41,6 +61,12 @@ Feature: What only gRPC has
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of Wait
+      Given a server that offers Wait
+      And a name that no operation has
+      When the client waits for that name
       Then every answer keeps the rule
 
   @req:grpc.unknown-method

@@ -144,7 +144,7 @@ func (w *world) sight(op *operation, c call) look {
 		return l
 	}
 	doc, ok := c.Doc.(map[string]any)
-	if !ok || c.DocErr != nil || envelope(doc) || op.seen() && !showsOperation(doc) {
+	if !ok || c.DocErr != nil || errorAsSuccess(c.Exchange) || op.seen() && !showsOperation(doc) {
 		l.garbled = true
 		return l
 	}
@@ -153,18 +153,27 @@ func (w *world) sight(op *operation, c call) look {
 	return l
 }
 
-// envelope tells whether a JSON object is an error in the form of AIP-193, and
-// not an operation that has an error.
+// envelope tells whether a JSON object is the error of a call, in whatever
+// form, and not an operation that has an error: an operation has a name.
 func envelope(doc map[string]any) bool {
-	e, ok := doc["error"].(map[string]any)
-	if !ok {
+	if doc["name"] != nil || doc["done"] != nil || doc["metadata"] != nil {
 		return false
 	}
-	_, status := e["status"].(string)
-	code, _ := readInt(e["code"])
-	_, name := doc["name"]
-	_, done := doc["done"]
-	return !name && !done && (status || code >= 400)
+	code, _ := readInt(doc["code"])
+	return doc["error"] != nil || rawStatus(doc) && code != 0
+}
+
+// errorAsSuccess tells whether a REST answer is an error that was sent with a
+// status of success. Streaming libraries put it into an array.
+func errorAsSuccess(ex targets.Exchange) bool {
+	if ex.Transport != targets.REST || !ex.Accepted() {
+		return false
+	}
+	doc := ex.Doc
+	if list, ok := doc.([]any); ok && len(list) == 1 {
+		doc = list[0]
+	}
+	return envelope(object(doc))
 }
 
 // showsOperation tells whether a JSON object has a member of an Operation.

@@ -36,7 +36,7 @@ func whenDeletes(ctx context.Context) error {
 		case c.err != nil:
 			return inconclusive("Delete brought no answer: %v", c.err)
 		case !transient(c.Exchange):
-			if !c.Accepted() && !unimplemented(c.Exchange) {
+			if !unimplemented(c.Exchange) {
 				w.checkError(c)
 			}
 			return nil
@@ -59,7 +59,7 @@ func thenDeleted(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
 	switch {
-	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
+	case errorAsSuccess(c.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case c.Accepted():
 		return nil
@@ -95,7 +95,7 @@ func thenGone(ctx context.Context) error {
 	var last look
 	late, err := w.poll(ctx, w.it, w.settleFor(), func(l look) (bool, error) {
 		last = l
-		return !l.found && (notFound(l.Exchange) || w.hidden(l.call)) || l.garbled && w.rest() && envelope(object(l.Doc)), nil
+		return !l.found && (notFound(l.Exchange) || w.hidden(l.call)) || errorAsSuccess(l.Exchange), nil
 	})
 	if err != nil || !late {
 		return err
@@ -133,7 +133,7 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return err
 	case w.unsupported():
 		return inapplicable("the server does not support cancel: %s", last.Status())
-	case late && last.Accepted() && w.rest() && envelope(object(last.Doc)):
+	case late && errorAsSuccess(last.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case late:
 		if err := w.plainCancelWorks(ctx); err != nil {

@@ -36,12 +36,16 @@ func (w *world) checkErrorInfo(c call, details []any) {
 		}
 	}
 	if info == nil {
-		if c.Transport == targets.REST || c.GRPC.DetailsBin == nil {
+		if c.Transport == targets.REST || c.GRPC.DetailsFault == "" && decodes(c.GRPC.DetailsBin) {
 			w.aside(present, c.index, "", "a google.rpc.ErrorInfo among the details", "none", "an error carries no ErrorInfo")
 		}
 		return
 	}
-	w.hold(present)
+	if domain, _ := info["domain"].(string); domain == "" {
+		w.aside(present, c.index, "", "a google.rpc.ErrorInfo with reason and domain", "no domain", "an ErrorInfo does not say whose its reason is")
+	} else {
+		w.hold(present)
+	}
 	if why := badErrorInfo(info); why != "" {
 		w.aside(form, c.index, "", "reason in UPPER_SNAKE_CASE of 63 characters at most, metadata keys of 64", why, "an ErrorInfo is not well formed")
 		return
@@ -91,6 +95,9 @@ func grpcDetails(c call) []any {
 	return out
 }
 
+// decodes tells whether bytes are a google.rpc.Status; none are an empty one.
+func decodes(details []byte) bool { return proto.Unmarshal(details, new(spb.Status)) == nil }
+
 // readErrorInfo reads reason (1), domain (2) and the keys of metadata (3).
 func readErrorInfo(b []byte, into map[string]any) {
 	metadata := map[string]any{}
@@ -139,6 +146,9 @@ func eachField(b []byte, visit func(protowire.Number, []byte)) {
 // detailsDiffer tells how grpc-status-details-bin contradicts grpc-status and
 // grpc-message; "" where it does not.
 func detailsDiffer(c call) string {
+	if c.GRPC.DetailsFault != "" {
+		return c.GRPC.DetailsFault
+	}
 	var st spb.Status
 	if err := proto.Unmarshal(c.GRPC.DetailsBin, &st); err != nil {
 		return "bytes that are no google.rpc.Status"

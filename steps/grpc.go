@@ -20,12 +20,18 @@ func grpcSteps() []definition {
 		step(`the answer is that there is no such method`, thenNoSuchMethod),
 		step(`the answer is an Empty`, thenEmptyMessage),
 		step(`the answer is one message`, thenOneMessage),
+		step(`each answer is an Empty`, thenEach(emptyMessage)),
+		step(`each answer is one message`, thenEach(oneMessage)),
 		step(`the client sends a cancel of (.+)`, whenSendsOdd),
 		step(`the empty name is rejected`, thenEmptyNameRejected),
 		step(`the name is taken to the letter`, thenNameLiteral),
 		step(`what cannot be decoded is refused`, thenUndecodableRefused),
 	}
 }
+
+// oddConnection is the connection of requests at which a server may close it:
+// none of the other cases' calls shares it.
+const oddConnection = 1000
 
 // payload is the binary CancelOperationRequest of a name, which may hold what
 // no library would encode, and more after it.
@@ -61,7 +67,14 @@ func whenCallsMethod(ctx context.Context, which string) error {
 	}
 	w.it.attempt()
 	w.it.formed = r.Method == ""
+	if r.Method == "" {
+		r.Connection = oddConnection
+	}
 	c, err := w.repeatTransient(ctx, func() call { return w.raw(ctx, r, which) })
+	if c.err != nil && ctx.Err() == nil && r.Method == "" {
+		w.facts["call"] = c
+		return w.silent(ctx, c, func() (call, error) { return w.raw(ctx, r, which), nil }, w.plainCancel(ctx))
+	}
 	if c.Accepted() && r.Method != "" {
 		w.it.accepted = c.End()
 	}
@@ -121,12 +134,16 @@ func thenNoSuchMethod(ctx context.Context) error {
 	c := w.theCall()
 	const want = "UNIMPLEMENTED (12)"
 	switch {
+	case c.err != nil:
+		return w.fail(c, want, "a method that does not exist brings no answer, again and again, while the plain cancel is answered")
+	case !c.GRPC.HasStatus && (c.HTTP == 401 || c.HTTP == 403):
+		w.note("an unknown method is answered with plain HTTP %d, before the method is looked for", c.HTTP)
 	case !c.GRPC.HasStatus && c.HTTP == 404:
 		w.note("an unknown method is answered with plain HTTP 404, which clients read as UNIMPLEMENTED")
 	case noMethod(c.Exchange):
 	case isCode(c.Exchange, codes.Unauthenticated, codes.PermissionDenied):
 		w.note("an unknown method is answered %s, before the method is looked for", c.Status())
-	case !c.GRPC.HasStatus && c.HTTP != 200:
+	case !c.GRPC.HasStatus && c.HTTP != 200 && frontEnd(c.HTTP):
 		return inconclusive("plain HTTP %d came in place of gRPC", c.HTTP)
 	case !c.GRPC.HasStatus && spokeGRPC(c):
 		return inconclusive("the answer has no grpc-status (see grpc.status-in-trailers)")
@@ -144,6 +161,29 @@ func thenEmptyMessage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return emptyMessage(w, c)
+}
+
+// thenEach judges the answers to a cancel that was repeated, as far as they
+// are success.
+func thenEach(judge func(*world, call) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		w := of(ctx)
+		c, err := w.success()
+		if err != nil {
+			return err
+		}
+		errs := []error{judge(w, c)}
+		for _, r := range w.repetitions() {
+			if r.err == nil && r.Accepted() {
+				errs = append(errs, judge(w, r.call))
+			}
+		}
+		return gravest(errs)
+	}
+}
+
+func emptyMessage(w *world, c call) error {
 	const want = "one message, a google.protobuf.Empty"
 	switch {
 	case c.Truncated:
@@ -185,11 +225,18 @@ func showsName(message []byte, name string) bool {
 func thenOneMessage(ctx context.Context) error {
 	w := of(ctx)
 	c, err := w.success()
-	if err == nil && c.GRPC.Messages > 1 {
-		err = w.accuse(w.plan.requirement.ID, c.index, "one message and the trailers", fmt.Sprintf("%d messages", c.GRPC.Messages),
-			"a successful cancel returns more than one message")
+	if err != nil {
+		return err
 	}
-	return err
+	return oneMessage(w, c)
+}
+
+func oneMessage(w *world, c call) error {
+	if c.GRPC.Messages <= 1 {
+		return nil
+	}
+	return w.accuse(w.plan.requirement.ID, c.index, "one message and the trailers", fmt.Sprintf("%d messages", c.GRPC.Messages),
+		"a successful cancel returns more than one message")
 }
 
 // cutShort is the request that ends within its name.
@@ -271,7 +318,7 @@ func (w *world) sendOdd(ctx context.Context, op *operation, what string) (call, 
 	}
 	op.attempt()
 	op.formed = true
-	return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: data}, "cancel of "+what), nil
+	return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: data, Connection: oddConnection}, "cancel of "+what), nil
 }
 
 // oddSilent judges that an odd cancel brought no answer.

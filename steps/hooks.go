@@ -19,12 +19,6 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 	if err != nil {
 		return ctx, err
 	}
-	if endangers(c) {
-		select {
-		case <-s.quiet:
-		case <-s.ctxs[c.transport].Done():
-		}
-	}
 	seat := &seat{seats: s.run.seats}
 	seat.take(s.ctxs[c.transport])
 	w := newWorld(s.run, c)
@@ -50,10 +44,6 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 	}
 	return ctx, nil
 }
-
-// endangers tells whether a case may, on a faulty server, cancel the operations
-// of all others: it runs when they have ended, so that none of them is blamed.
-func endangers(c *planned) bool { return c.requirement.ID == "cancel.route.zero-segment-name" }
 
 // blockedCase ends a case of a transport that cannot be judged.
 func (s *suite) blockedCase(w *world, reason string) error {
@@ -142,11 +132,6 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	defer s.mu.Unlock()
 	s.results[c.ID] = c
 	s.done++
-	if !endangers(w.plan) {
-		if s.others--; s.others == 0 {
-			close(s.quiet)
-		}
-	}
 	if f := s.run.options.OnCase; f != nil {
 		f(s.done, s.pending, c)
 	}

@@ -15,29 +15,59 @@ func (w *world) checkWire(c call) {
 	if c.err != nil || c.Transport != targets.GRPC || c.GRPC == nil {
 		return
 	}
-	const trailers, details = "grpc.status-in-trailers", "error.grpc.status-details"
+	const trailers, want = "grpc.status-in-trailers", "grpc-status in the trailers"
 	switch {
-	case c.HTTP != 200 && !c.GRPC.HasStatus:
+	case c.HTTP != 200 && !c.GRPC.HasStatus && (c.Method == "" || c.Principal != targets.Owner || frontEnd(c.HTTP)):
 		w.noteFor(trailers, "plain HTTP %d came in place of gRPC", c.HTTP)
+		return
+	case c.HTTP != 200 && !c.GRPC.HasStatus:
+		w.aside(trailers, c.index, "", want, fmt.Sprintf("plain HTTP %d", c.HTTP), "the call is answered by an HTTP status, which is no status of gRPC")
+		return
 	case c.HTTP != 200:
 		w.aside(trailers, c.index, "", ":status 200 with every grpc-status", fmt.Sprintf(":status %d", c.HTTP), "the HTTP status is not 200 although grpc-status is sent")
 	case !c.GRPC.HasStatus && c.Method == "" && !spokeGRPC(c):
 		return // what answers a method that is not there is judged by grpc.unknown-method
+	case c.GRPC.StatusFault != "":
+		w.aside(trailers, c.index, "", want, c.GRPC.StatusFault, "grpc-status is not what gRPC defines")
 	case !c.GRPC.HasStatus && c.Truncated:
 		return // it was not read to its end, where the status may stand
 	case !c.GRPC.HasStatus:
-		w.aside(trailers, c.index, "", "grpc-status in the trailers", "none", "the call ended without grpc-status")
+		w.aside(trailers, c.index, "", want, "none", "the call ended without grpc-status")
 	default:
 		w.hold(trailers)
 	}
-	if c.GRPC.DetailsBin == nil {
-		return
-	}
-	if why := detailsDiffer(c); why != "" {
+	w.checkDetailsBin(c)
+}
+
+// checkDetailsBin judges grpc-status-details-bin, where it is sent, against the
+// status beside it.
+func (w *world) checkDetailsBin(c call) {
+	const details = "error.grpc.status-details"
+	switch why := detailsDiffer(c); {
+	case !c.GRPC.HasStatus, c.GRPC.DetailsBin == nil && c.GRPC.DetailsFault == "":
+	case why != "":
 		w.aside(details, c.index, "", "a google.rpc.Status with the code and message of the trailers", why, "grpc-status-details-bin contradicts the status")
-		return
+	default:
+		w.hold(details)
 	}
-	w.hold(details)
+}
+
+// frontEnd tells of HTTP statuses that come from what stands in front of a
+// gRPC server and does not speak gRPC, and which clients know how to read (gRPC,
+// HTTP to gRPC status mapping).
+func frontEnd(status int) bool {
+	switch status {
+	case 401, 403, 404, 405, 407, 408, 411, 413, 414, 415, 421, 426, 429, 431, 502, 503, 504:
+		return true
+	}
+	return status >= 300 && status < 400
+}
+
+// statusless tells whether a gRPC call was refused without a status, which is
+// the finding of grpc.status-in-trailers: the refusal shows nothing else.
+func statusless(ex targets.Exchange) bool {
+	return ex.Transport == targets.GRPC && ex.Method != "" && ex.Answered() && ex.GRPC != nil && !ex.GRPC.HasStatus && !ex.Accepted() &&
+		(ex.HTTP == 200 || ex.Principal == targets.Owner && !frontEnd(ex.HTTP))
 }
 
 // spokeGRPC tells whether an answer says that it is gRPC.
@@ -63,8 +93,7 @@ func (w *world) checkError(c call) {
 	doc := object(c.Doc)
 	const no2xx = "error.http.no-2xx-error"
 	if c.Accepted() {
-		switch {
-		case c.Method != targets.Get && c.Method != targets.Wait && doc["error"] != nil, envelope(doc):
+		if errorAsSuccess(c.Exchange) {
 			w.aside(no2xx, c.index, "/error", "an error status", c.Status(), "an error is sent with the status of success")
 		}
 		return
@@ -108,6 +137,9 @@ func (w *world) checkEnvelope(c call, doc map[string]any) {
 		return
 	}
 	w.hold(envelopeID)
+	if d, present := e["details"]; present && d == nil {
+		w.noteFor(envelopeID, "error.details is null: ProtoJSON parsers take it for absent, serializers leave it out")
+	}
 	w.checkEnvelopeMembers(c, e)
 }
 
@@ -135,7 +167,7 @@ func notEnvelope(e map[string]any, ok bool, c call) string {
 	if _, number := e["code"].(json.Number); !number {
 		return "error.code is no number: " + canonical(e["code"])
 	}
-	if m, present := e["message"]; present {
+	if m := e["message"]; m != nil {
 		if _, text := m.(string); !text {
 			return "error.message is no string"
 		}
@@ -143,7 +175,7 @@ func notEnvelope(e map[string]any, ok bool, c call) string {
 	if _, text := e["status"].(string); !text {
 		return "error.status is no string: " + canonical(e["status"])
 	}
-	if d, present := e["details"]; present {
+	if d := e["details"]; d != nil {
 		if _, list := d.([]any); !list {
 			return "error.details is no array"
 		}
@@ -194,10 +226,12 @@ func (w *world) checkDetails(c call, details any, at string) {
 			w.aside(anys, c.index, fmt.Sprintf("%s/%d", at, i), `an object with a string "@type"`, clip(canonical(d)), "an element of details is no google.protobuf.Any")
 			return
 		}
-		if types[t] {
-			twice = t
+		// The type is what stands behind the last slash of its URL (google/protobuf/any.proto).
+		name := t[strings.LastIndexByte(t, '/')+1:]
+		if types[name] {
+			twice = name
 		}
-		types[t] = true
+		types[name] = true
 	}
 	w.hold(anys)
 	if twice != "" {

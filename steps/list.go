@@ -85,7 +85,7 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 // readPage takes the entries of one page and returns the token of the next.
 func (w *world) readPage(c call, into *listing) (next string, err error) {
 	doc, ok := c.Doc.(map[string]any)
-	if !ok || c.DocErr != nil || envelope(doc) {
+	if !ok || c.DocErr != nil || errorAsSuccess(c.Exchange) {
 		return "", inconclusive("List answered something that is no list: %v", c.DocErr)
 	}
 	entries, ok := doc["operations"].([]any)

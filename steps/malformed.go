@@ -78,7 +78,7 @@ func (w *world) cancelMalformed(ctx context.Context, what string) (call, error) 
 	if err != nil {
 		return call{}, err
 	}
-	r := targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: payload(name)}
+	r := targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: payload(name), Connection: oddConnection}
 	if w.rest() {
 		r = plainForm(&operation{name: name})
 	}
@@ -120,9 +120,10 @@ func thenMalformedRejected(ctx context.Context) error {
 			return err
 		}
 		return w.fail(c, want, "the cancel of a name %s brings no answer, again and again, while other cancels are answered", what)
-	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
-		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case c.Accepted():
+		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, want, "the cancel of a name %s is accepted", what)
 	case unimplemented(c.Exchange) && w.unsupported():
 		return inapplicable("the server does not support cancel: %s", c.Status())
@@ -187,6 +188,9 @@ func thenNoCrash(ctx context.Context) error {
 		if err := w.malformedSilent(ctx, c); err != nil {
 			return err
 		}
+		if what == noUTF8 && w.undecodable(ctx).err != nil {
+			return inconclusive("nothing that cannot be decoded is answered (see grpc.malformed-payload)")
+		}
 		return w.fail(c, want, "the cancel of a name %s brings no answer, again and again, while other cancels are answered", what)
 	case w.rest() && c.HTTP >= 500 && c.HTTP != 501:
 		if what == noUTF8 && w.run.target.Profile != targets.ProfileGoogle {
@@ -196,8 +200,7 @@ func thenNoCrash(ctx context.Context) error {
 	case what == noUTF8 && isCode(c.Exchange, codes.Internal), !serverFault(c.Exchange):
 		return nil
 	case what == noUTF8: // a library that refuses it answers as to any request that it cannot decode
-		control := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: []byte{0xff, 0xff}},
-			"control: a request that cannot be decoded")
+		control := w.undecodable(ctx)
 		if control.err == nil && control.Code == c.Code {
 			w.note("a name that is no UTF-8 is answered %s, as what cannot be decoded", c.Status())
 			return nil
@@ -207,6 +210,13 @@ func thenNoCrash(ctx context.Context) error {
 		return err
 	}
 	return w.fail(c, want, "the cancel of a name %s is a fault of the server", what)
+}
+
+// undecodable sends a request that is no message, as libraries take a name that
+// is no UTF-8 for one.
+func (w *world) undecodable(ctx context.Context) call {
+	return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: []byte{0xff, 0xff}, Connection: oddConnection},
+		"control: a request that cannot be decoded")
 }
 
 // goesOnAfter judges that Get works after the strange name, as it did before.

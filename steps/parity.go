@@ -182,7 +182,7 @@ func (w *world) wrongAlone(c call) string {
 	switch {
 	case c.Transport == targets.GRPC && !c.GRPC.HasStatus:
 		return "the answer has no grpc-status (see grpc.status-in-trailers)"
-	case c.Accepted() && c.Transport == targets.REST && envelope(object(c.Doc)):
+	case errorAsSuccess(c.Exchange):
 		return "an error was sent with success (see error.http.no-2xx-error)"
 	case unknown && !notFound(c.Exchange) && !isCode(c.Exchange, codes.PermissionDenied, codes.InvalidArgument):
 		return fmt.Sprintf("%s of an unknown name answered %s (see cancel.unknown.not-found)", c.Method, c.Status())
@@ -272,7 +272,7 @@ func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, e
 		return true, w.fail(c, want, "an operation that was cancelled is not found over %s, while %s finds it", c.Transport, w.plan.transport)
 	case notFound(c.Exchange):
 		return false, nil
-	case !c.Accepted() || !ok || c.DocErr != nil || envelope(doc):
+	case !c.Accepted() || !ok || c.DocErr != nil || errorAsSuccess(c.Exchange):
 		return true, inconclusive("over %s Get answered %s (see cancel.state.get-ok)", c.Transport, c.Status())
 	}
 	s := readOperation(c.Exchange, c.index, doc)

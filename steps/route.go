@@ -171,7 +171,7 @@ func (w *world) otherParents(ctx context.Context, p namePath) ([]targets.RawRequ
 			if c.err != nil {
 				return nil, inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
 			}
-			if c.Accepted() && !envelope(object(c.Doc)) {
+			if c.Accepted() && !errorAsSuccess(c.Exchange) {
 				found++
 			}
 		}

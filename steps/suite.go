@@ -6,7 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,8 +113,6 @@ type suite struct {
 	results map[string]reports.Case
 	done    int
 	pending int
-	others  int           // cases of the round, yet to end, that can run beside each other
-	quiet   chan struct{} // closed when there are none
 }
 
 // judge runs every case that is selected and can be run.
@@ -140,12 +138,8 @@ func (s *suite) judge(ctx context.Context) {
 	}
 	s.run.prepare(ctx, transports)
 	s.pending = len(open) * max(1, s.run.options.Repeat)
-	rounds := max(1, s.run.options.Repeat)
-	for i, batch := 0, sideBySide(open); i < rounds; i += batch {
-		if i > 0 && ctx.Err() != nil {
-			break // the first round says of every case why it was not judged
-		}
-		s.godog(ctx, script{open, i, min(batch, rounds-i)})
+	for _, cases := range phases(open) {
+		s.rounds(ctx, cases)
 	}
 	for _, t := range transports {
 		if op := s.run.support[t].spare; op != nil {
@@ -153,6 +147,51 @@ func (s *suite) judge(ctx context.Context) {
 		}
 	}
 	s.run.sweep(ctx)
+}
+
+// rounds runs cases as often as each is repeated.
+func (s *suite) rounds(ctx context.Context, cases []*planned) {
+	rounds, batch := max(1, s.run.options.Repeat), max(1, sideBySideAtMost/len(cases))
+	for i := 0; i < rounds; i += batch {
+		if i > 0 && ctx.Err() != nil {
+			break // the first round says of every case why it was not judged
+		}
+		s.godog(ctx, script{cases, i, min(batch, rounds-i)})
+	}
+}
+
+// phases parts cases into those that can run side by side, and after them, one
+// group after the other, those that may harm all others.
+func phases(cases []*planned) [][]*planned {
+	var names []string
+	byName := map[string][]*planned{}
+	for _, c := range cases {
+		name := endangers(c)
+		if byName[name] == nil && name != "" {
+			names = append(names, name)
+		}
+		byName[name] = append(byName[name], c)
+	}
+	var out [][]*planned
+	for _, name := range append([]string{""}, names...) {
+		if len(byName[name]) > 0 {
+			out = append(out, byName[name])
+		}
+	}
+	return out
+}
+
+// endangers tells of a case that may, on a faulty server, cancel the operations
+// of all others, what it sends: it runs when they have ended, so that none of
+// them is blamed. "" for all others.
+func endangers(c *planned) string {
+	switch id := c.requirement.ID; {
+	case id == "cancel.route.zero-segment-name", id == "grpc.empty-name":
+		return id
+	case strings.HasPrefix(id, "cancel.malformed.") && strings.HasSuffix(c.id, "/of-the-collection-alone"):
+		return "the collection alone"
+	}
+	return ""
 }
 
 // static decides a case without a call, where it can be.
@@ -220,15 +259,7 @@ func decided(c *planned, err error) reports.Case {
 
 // godog runs the cases of a script.
 func (s *suite) godog(ctx context.Context, sc script) {
-	s.script, s.others, s.quiet = sc, 0, make(chan struct{})
-	for _, c := range sc.cases {
-		if !endangers(c) {
-			s.others += sc.rounds
-		}
-	}
-	if s.others == 0 {
-		close(s.quiet)
-	}
+	s.script = sc
 	registerSilence()
 	ts := godog.TestSuite{
 		Name: "conform",
@@ -271,12 +302,3 @@ func repeatSuffix(n int) string {
 // sideBySideAtMost is how many cases, with their repetitions, are given to godog
 // at a time: it keeps all of them in memory.
 const sideBySideAtMost = 2000
-
-// sideBySide is how many repetitions of the cases run side by side. Those that
-// wait for all others must not take every place, so that they go round by round.
-func sideBySide(open []*planned) int {
-	if slices.ContainsFunc(open, endangers) {
-		return 1
-	}
-	return max(1, sideBySideAtMost/len(open))
-}

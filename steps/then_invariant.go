@@ -11,6 +11,8 @@ func invariantSteps() []definition {
 	return []definition{
 		step(`every answer keeps the rule`, thenKept),
 		step(`the client asks for that name`, whenAsksUnknown),
+		step(`a server that offers Wait`, givenWait),
+		step(`the client waits for that name`, whenWaitsUnknown),
 		step(`its metadata shows the request`, thenRequestShows),
 	}
 }
@@ -57,6 +59,21 @@ func whenAsksUnknown(ctx context.Context) error {
 		return w.call(ctx, targets.Get, getRequest(w.unknown), "")
 	})
 	w.checkError(c)
+	w.facts["call"] = c
+	return err
+}
+
+func givenWait(ctx context.Context) error { return of(ctx).offered(ctx, targets.Wait) }
+
+// whenWaitsUnknown waits for the name of no operation.
+func whenWaitsUnknown(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Wait, waitRequest(w.unknown, probeWait), "")
+	})
+	if err == nil && !notOffered(c) || notFound(c.Exchange) {
+		w.checkError(c)
+	}
 	w.facts["call"] = c
 	return err
 }

@@ -104,8 +104,11 @@ func (w *world) controlAccepted(ctx context.Context) error {
 // formEffective judges that a form that was accepted takes effect, where the
 // effect is guaranteed and the plain cancel has it.
 func (w *world) formEffective(ctx context.Context, c call) error {
-	if w.rest() && envelope(object(c.Doc)) {
-		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	if errorAsSuccess(c.Exchange) {
+		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+			return err
+		}
+		return w.fail(c, "an error status, or the effect of a cancel", "a cancel by %s is refused with the status of success", w.facts["form"])
 	}
 	s, err := w.settle(ctx, w.it)
 	switch {

@@ -25,7 +25,7 @@ func thenUntouched(ctx context.Context) error {
 	ops := append([]*operation{w.it}, w.others...)
 	err := together(len(ops), func(i int) error { return w.unaffected(ctx, ops[i], how) })
 	switch {
-	case err != nil && (!isViolation(err) || endangers(w.plan)):
+	case err != nil && (!isViolation(err) || endangers(w.plan) != ""):
 		return err
 	case err != nil && strings.HasSuffix(form, asStranger):
 		return w.unlessStrangerMay(ctx, err)
@@ -126,11 +126,12 @@ func (w *world) refusedStatus(ctx context.Context, what string, mayAccept bool, 
 		return w.fail(c, want, "%s brings no answer, again with fresh operations, while cancels are answered", what)
 	case transient(c.Exchange):
 		return inconclusive("%s is answered %s", what, c.Status())
-	case c.Accepted() && envelope(object(c.Doc)):
-		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case c.Accepted() && mayAccept, refusal(c.HTTP):
 		return nil
 	case c.Accepted():
+		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, want, "%s is answered with success", what)
 	case c.HTTP >= 500:
 		return w.fail(c, want, "%s is answered with a server fault", what)

@@ -29,7 +29,7 @@ func thenNotFound(ctx context.Context) error {
 		w.note("the cancel of a made-up name is answered INVALID_ARGUMENT: legal where its id has the wrong form (key unknown)")
 	case w.run.owns(w.unknown):
 		return inconclusive("meanwhile an operation was started under the made-up name (key unknown)")
-	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
+	case errorAsSuccess(c.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	default:
 		if err := w.unlessPlainToo(ctx, c); err != nil {
@@ -50,8 +50,31 @@ func thenNotCreated(ctx context.Context) error {
 	if l.found && w.run.owns(w.unknown) {
 		return inconclusive("meanwhile an operation was started under the made-up name (key unknown)")
 	}
-	if l.found && !envelope(object(l.Doc)) {
+	if l.found && !errorAsSuccess(l.Exchange) {
 		return w.fail(l.call, "NOT_FOUND, as before the cancel", "the cancel of a name of no operation has brought one about")
+	}
+	return nil
+}
+
+// unlessErrorsSucceed is a ruling on an error that was sent with a status of
+// success, where the cancel of an unknown name is refused so too:
+// error.http.no-2xx-error owns that.
+func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
+	if !errorAsSuccess(c.Exchange) {
+		return nil
+	}
+	name, err := w.unknownName(ctx)
+	if err != nil {
+		return err
+	}
+	control, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
+	})
+	if err != nil {
+		return err
+	}
+	if errorAsSuccess(control.Exchange) {
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	}
 	return nil
 }

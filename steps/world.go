@@ -139,8 +139,11 @@ func (w *world) send(ctx context.Context, c targets.Client, note string, do func
 }
 
 // fail makes a violation of the case's own requirement. shown is the exchange
-// that shows it.
+// that shows it. Where that ended without a status it shows nothing else.
 func (w *world) fail(shown call, expected, format string, args ...any) error {
+	if statusless(shown.Exchange) {
+		return inconclusive("%s was answered %s (see grpc.status-in-trailers)", shown.Method, shown.Status())
+	}
 	return w.accuse(w.plan.requirement.ID, shown.index, expected, shown.Status(), format, args...)
 }
 

@@ -53,9 +53,11 @@ type Exchange struct {
 type GRPCAnswer struct {
 	Messages     int      // response messages received
 	Payloads     [][]byte // their bytes, two at most
-	HasStatus    bool     // grpc-status was received, in trailers or in a trailers-only answer
+	HasStatus    bool     // grpc-status with a code of gRPC was received, in trailers or in a trailers-only answer
+	StatusFault  string   // what is wrong with the grpc-status that was received; "" where nothing is
 	StatusDetail string   // grpc-message
 	DetailsBin   []byte   // grpc-status-details-bin, decoded from base64; nil where absent
+	DetailsFault string   // why grpc-status-details-bin is nothing that can be decoded; "" where it can, or is absent
 	Unknown      int      // bytes of the message that its type does not account for
 }
 
@@ -98,6 +100,8 @@ func (e Exchange) Status() string {
 		return fmt.Sprintf("HTTP %d", e.HTTP)
 	case e.Transport == REST:
 		return fmt.Sprintf("HTTP %d %s", e.HTTP, CodeName(e.Code))
+	case e.GRPC != nil && e.GRPC.StatusFault != "" && !e.GRPC.HasStatus:
+		return fmt.Sprintf("HTTP %d without a valid grpc-status", e.HTTP)
 	case e.GRPC != nil && !e.GRPC.HasStatus:
 		return fmt.Sprintf("HTTP %d without grpc-status", e.HTTP)
 	default:

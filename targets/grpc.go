@@ -285,7 +285,11 @@ func (g *grpcClient) render(x *Exchange, call grpcCall, a grpcAnswer) {
 // statusLine says the status of an answer in one line.
 func statusLine(x Exchange) string {
 	if !x.GRPC.HasStatus {
-		return fmt.Sprintf("HTTP %d without grpc-status", x.HTTP)
+		line := x.Status()
+		if x.GRPC.StatusFault != "" {
+			line += ": " + x.GRPC.StatusFault
+		}
+		return escapeInvalid([]byte(line))
 	}
 	line := fmt.Sprintf("grpc-status %d %s", uint32(x.Code), CodeName(x.Code))
 	if x.GRPC.StatusDetail != "" {

@@ -89,8 +89,13 @@ func TestGRPCAnswers(t *testing.T) {
 		{"two messages", answer(200, nil, message(0, op)+message(0, nil), ok), want{messages: 2, payloads: 2, status: true, doc: opDoc, line: "grpc-status 0 OK"}},
 		{"five messages", answer(200, nil, strings.Repeat(message(0, op), 5), ok), want{messages: 5, payloads: 2, status: true, doc: opDoc, line: "grpc-status 0 OK"}},
 		{"error with a message", answer(200, nil, message(0, op), map[string]string{"Grpc-Status": "5"}), want{messages: 1, payloads: 1, status: true, code: codes.NotFound, line: "grpc-status 5 NOT_FOUND"}},
-		{"code beyond 16", answer(200, nil, "", map[string]string{"Grpc-Status": "77"}), want{status: true, code: 77, line: "grpc-status 77 code 77"}},
-		{"status that is no number", answer(200, nil, "", map[string]string{"Grpc-Status": "OK"}), want{code: codes.Unknown, docErr: "no message", line: "HTTP 200 without grpc-status"}},
+		{"code beyond 16", answer(200, nil, "", map[string]string{"Grpc-Status": "77"}), want{code: codes.Unknown, docErr: "no message", line: `HTTP 200 without a valid grpc-status: "77" is no code of gRPC`}},
+		{"status that is no number", answer(200, nil, "", map[string]string{"Grpc-Status": "OK"}), want{code: codes.Unknown, docErr: "no message", line: `HTTP 200 without a valid grpc-status: "OK" is no code of gRPC`}},
+		{"status in a header that does not end the stream", func(w http.ResponseWriter, r *http.Request) {
+			answer(200, map[string]string{"Grpc-Status": "5"}, "", nil)(w, r)
+			w.(http.Flusher).Flush()
+		}, want{code: codes.Unknown, docErr: "no message",
+			line: "HTTP 200 without a valid grpc-status: it stands in headers that do not end the stream, which clients take for no status"}},
 		{"gzip", answer(200, map[string]string{"Grpc-Encoding": "gzip"}, message(1, zipped(t, op)), ok), want{messages: 1, payloads: 1, status: true, doc: opDoc, line: "grpc-status 0 OK"}},
 		{"gzip bomb", answer(200, map[string]string{"Grpc-Encoding": "gzip"}, message(1, zipped(t, make([]byte, 64<<20))), ok),
 			want{messages: 1, payloads: 1, status: true, truncated: true, docErr: "longer than 1048576", line: "grpc-status 0 OK"}},
@@ -134,3 +139,44 @@ func TestGRPCAnswers(t *testing.T) {
 }
 
 func doc(x Exchange) any { return x.Doc }
+
+func TestReadStatus(t *testing.T) {
+	for _, c := range []struct {
+		values []string
+		code   int
+		fault  string
+	}{
+		{[]string{"0"}, 0, ""},
+		{[]string{"05"}, 5, ""},
+		{[]string{"16", "16"}, 16, ""},
+		{[]string{"0", "13"}, 0, `it is sent as "0" and as "13"`},
+		{[]string{"17"}, -1, `"17" is no code of gRPC`},
+		{[]string{"-1"}, -1, `"-1" is no code of gRPC`},
+		{[]string{""}, -1, `"" is no code of gRPC`},
+	} {
+		code, fault := readStatus(c.values)
+		assert.Equal(t, c.code, code, "%q", c.values)
+		assert.Equal(t, c.fault, fault, "%q", c.values)
+	}
+}
+
+func TestReadDetails(t *testing.T) {
+	for _, c := range []struct {
+		values  []string
+		details []byte
+		fault   string
+	}{
+		{nil, nil, ""},
+		{[]string{""}, []byte{}, ""},
+		{[]string{"CAk"}, []byte{8, 9}, ""},
+		{[]string{"CAk=", "CAk"}, []byte{8, 9}, ""},
+		{[]string{"CAk,CAI"}, []byte{8, 9}, "values that differ"},
+		{[]string{"CAk", "CAI"}, []byte{8, 9}, "values that differ"},
+		{[]string{"{}"}, nil, "a value that is no base64"},
+		{[]string{"-_8"}, nil, "a value that is no base64"},
+	} {
+		details, fault := readDetails(c.values)
+		assert.Equal(t, c.details, details, "%q", c.values)
+		assert.True(t, strings.HasPrefix(fault, c.fault) && (fault == "") == (c.fault == ""), "%q: %s", c.values, fault)
+	}
+}

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -153,17 +154,53 @@ func (a *grpcAnswer) status(x *Exchange, resp *http.Response) {
 		from = resp.Header
 	}
 	x.Code = codes.Unknown // without meaning where there is no status
-	text := from.Get("Grpc-Status")
-	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
-		x.GRPC.HasStatus, x.Code = true, codes.Code(n)
-	}
-	x.GRPC.StatusDetail = percentDecode(from.Get("Grpc-Message"))
-	if values := from.Values("Grpc-Status-Details-Bin"); len(values) > 0 {
-		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(values[0], "="))
-		if err == nil {
-			x.GRPC.DetailsBin = append([]byte{}, raw...)
+	if values := from.Values("Grpc-Status"); len(values) > 0 {
+		code, fault := readStatus(values)
+		if !sent(resp.Trailer) && resp.ContentLength != 0 {
+			fault, code = "it stands in headers that do not end the stream, which clients take for no status", -1
+		}
+		x.GRPC.StatusFault = fault
+		if code >= 0 {
+			x.GRPC.HasStatus, x.Code = true, codes.Code(code)
 		}
 	}
+	x.GRPC.StatusDetail = percentDecode(from.Get("Grpc-Message"))
+	x.GRPC.DetailsBin, x.GRPC.DetailsFault = readDetails(from.Values("Grpc-Status-Details-Bin"))
+}
+
+// readStatus reads grpc-status. code is negative where it is none of gRPC;
+// fault tells what is wrong with the values.
+func readStatus(values []string) (code int, fault string) {
+	n, err := strconv.ParseUint(values[0], 10, 32)
+	if err != nil || n >= uint64(len(codeNames)) {
+		return -1, fmt.Sprintf("%.40q is no code of gRPC", values[0])
+	}
+	for _, v := range values[1:] {
+		if v != values[0] {
+			return int(n), fmt.Sprintf("it is sent as %.40q and as %.40q", values[0], v)
+		}
+	}
+	return int(n), ""
+}
+
+// readDetails decodes grpc-status-details-bin from base64, padded or not; nil
+// where it is absent. Several values may be joined by commas; the first is taken.
+func readDetails(values []string) (details []byte, fault string) {
+	if len(values) == 0 {
+		return nil, ""
+	}
+	for i, v := range strings.Split(strings.Join(values, ","), ",") {
+		raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(v), "="))
+		switch {
+		case err != nil:
+			return nil, "a value that is no base64: " + err.Error()
+		case i == 0:
+			details = append([]byte{}, raw...)
+		case !bytes.Equal(details, raw):
+			return details, "values that differ"
+		}
+	}
+	return details, ""
 }
 
 // sent tells whether any trailer arrived: those that were only announced stand

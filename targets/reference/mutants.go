@@ -21,6 +21,8 @@ func Mutants() []Mutant {
 		unsupportedMutants(),
 		unknownMutants(),
 		errorMutants(),
+		errorKindMutants(),
+		statusMutants(),
 		wireMutants(),
 		wiresMutants(),
 		answersMutants(),

@@ -2,6 +2,8 @@ package reference
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +139,17 @@ func (l *ledger) of(name string) (h history, ok bool) {
 		return history{}, false
 	}
 	return *e, true
+}
+
+// cancelAll cancels every operation; those that have ended refuse it.
+func (l *ledger) cancelAll(ctx context.Context) error {
+	l.mu.Lock()
+	names := slices.Collect(maps.Keys(l.byName))
+	l.mu.Unlock()
+	for _, name := range names {
+		_ = l.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: name})
+	}
+	return nil
 }
 
 // note changes what is remembered of an operation.

@@ -88,6 +88,8 @@ func formVariants() []Variant {
 			Fault: Fault{REST: missingError(func(e map[string]any) {
 				e["errors"] = []any{map[string]any{"message": e["message"], "domain": "global", "reason": "notFound"}}
 			})}},
+		{Name: "null-for-details", Doc: "Writes null for the details that its errors do not have: a note.",
+			Fault: Fault{REST: missingError(func(e map[string]any) { e["details"] = nil })}},
 		{Name: "errors-without-details", Doc: "Sends errors without details: a note in the profile lro.", Fault: Fault{Service: errorsAs(dropDetails)}},
 		{Name: "repeats-refused", Doc: "Refuses to cancel what is being cancelled, as Spanner does.",
 			Fault: Fault{Service: refuseIn(cancelling)}},

@@ -128,6 +128,16 @@ func grpcVariants() []Variant {
 			Fault: Fault{Wire: notOffered(func(*http.Request) *draft {
 				return &draft{status: http.StatusNotFound, header: http.Header{"Content-Type": {"text/plain"}}}
 			})}},
+		{Name: "unknown-method-401", Doc: "Sits behind a proxy that answers plain HTTP 401 to unknown methods: a note.",
+			Fault: Fault{Wire: notOffered(func(*http.Request) *draft {
+				return &draft{status: http.StatusUnauthorized, header: http.Header{"Content-Type": {"text/plain"}}}
+			})}},
+		{Name: "repeats-status", Doc: "Sends the status of errors twice, the same each time, and their details padded.", Fault: Fault{Wire: refused(func(d *draft) {
+			d.trailer["Grpc-Status"] = []string{d.trailer.Get("Grpc-Status"), d.trailer.Get("Grpc-Status")}
+			if raw, err := base64.RawStdEncoding.DecodeString(d.trailer.Get("Grpc-Status-Details-Bin")); err == nil && len(raw) > 0 {
+				d.trailer.Set("Grpc-Status-Details-Bin", base64.StdEncoding.EncodeToString(raw))
+			}
+		})}},
 		{Name: "malformed-payload-unknown", Doc: "Has a library that answers UNKNOWN to what it cannot decode: a note.",
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 				if proto.Unmarshal(payloadOf(r), new(longrunningpb.CancelOperationRequest)) != nil {
