@@ -10,6 +10,20 @@ Feature: Who may cancel
       Then the caller is told to say who it is
       And the cancel that was denied has no effect
 
+    @rest
+    Scenario Outline: Without credentials nothing is cancelled, however the cancel is sent
+      Given a running operation
+      When a caller without credentials cancels it by sending <form>
+      Then the caller is told to say who it is
+      And the cancel that was denied has no effect
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
   @req:auth.insufficient
   Rule: An identified caller without permission: PERMISSION_DENIED (403 / 7).
 
@@ -18,6 +32,29 @@ Feature: Who may cancel
       When a stranger cancels it
       Then the caller is told that it has no permission
 
+    @rest
+    Scenario Outline: Without permission it cannot be cancelled, however the cancel is sent
+      Given a running operation
+      When a stranger cancels it by sending <form>
+      Then the caller is told that it has no permission
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario Outline: Without permission an operation in another state cannot be cancelled either
+      Given a <state> operation
+      When a stranger cancels it
+      Then the caller is told that it has no permission
+
+      Examples:
+        | state   |
+        | pending |
+        | nested  |
+
   @req:auth.no-existence-leak
   Rule: For an unauthorised caller the answer for an existing and a non-existing operation is the same (code and message form).
 
@@ -25,6 +62,12 @@ Feature: Who may cancel
       Given a running operation
       And a name that no operation has
       When a stranger cancels it, and that name
+      Then both answers are the same
+
+    Scenario: A caller without credentials is not told what exists
+      Given a running operation
+      And a name that no operation has
+      When a caller without credentials cancels it, and that name
       Then both answers are the same
 
   @req:auth.before-validation
@@ -40,6 +83,11 @@ Feature: Who may cancel
         | been cancelled |
         | succeeded      |
 
+    Scenario: Credentials come before the operation's state
+      Given an operation that has succeeded
+      When a caller without credentials cancels it
+      Then the caller is denied all the same
+
     @rest
     Scenario: Permission comes before the request's form
       Given a running operation
@@ -53,3 +101,15 @@ Feature: Who may cancel
       Given a running operation
       When a stranger cancels it
       Then the cancel that was denied has no effect
+
+    @rest
+    Scenario Outline: A cancel that is denied has no effect, however it is sent
+      Given a running operation
+      When a stranger cancels it by sending <form>
+      Then the cancel that was denied has no effect
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |

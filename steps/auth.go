@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -14,7 +13,8 @@ func authSteps() []definition {
 	return []definition{
 		step(`a (caller without credentials|stranger) cancels it`, whenOtherCancels),
 		step(`a stranger cancels it with a member that no request has`, whenStrangerAddsMember),
-		step(`a stranger cancels it, and that name`, whenStrangerCancelsBoth),
+		step(`a (caller without credentials|stranger) cancels it by sending (.+)`, whenOtherCancelsInForm),
+		step(`a (caller without credentials|stranger) cancels it, and that name`, whenOtherCancelsBoth),
 		step(`the caller is told to say who it is`, thenUnauthenticated),
 		step(`the caller is told that it has no permission`, thenForbidden),
 		step(`the caller is denied all the same`, thenDeniedFirst),
@@ -68,11 +68,44 @@ func plainAs(p targets.Principal) func(op *operation) targets.RawRequest {
 func whenOtherCancels(ctx context.Context, who string) error {
 	w := of(ctx)
 	p := principal(who)
-	if p == targets.Nobody && w.run.target.ClientCertOnly {
-		return untested("auth", "callers are known by their certificates alone, which no call can do without")
+	if err := w.mayCall(p); err != nil {
+		return err
 	}
 	c, err := w.cancelAs(ctx, plainAs(p), "by a "+who)
 	w.facts["call"] = c
+	if err != nil || c.Accepted() {
+		return err
+	}
+	// A denial must last: what remembers its callers may take the second call
+	// for that of somebody known.
+	if again, err := w.cancelAs(ctx, plainAs(p), "by a "+who+", again"); err == nil && again.Accepted() {
+		w.facts["call"] = again
+	}
+	return nil
+}
+
+// whenOtherCancelsInForm cancels with other credentials, by a request of another
+// form than the plain one: what checks callers may look at one form only.
+func whenOtherCancelsInForm(ctx context.Context, who, form string) error {
+	w := of(ctx)
+	p := principal(who)
+	if err := w.mayCall(p); err != nil {
+		return err
+	}
+	if _, err := w.formed(form, w.it); err != nil {
+		return err
+	}
+	c, err := w.cancelAs(ctx, func(op *operation) targets.RawRequest {
+		r, _ := w.formed(form, op) // it could be made for the first operation
+		r.Principal = p
+		return r
+	}, "by a "+who)
+	w.facts["call"] = c
+	if err == nil && !c.Accepted() && !isDenied(c.Exchange) {
+		// The request may be looked at before the caller is.
+		w.note("a cancel by %s, sent by a %s, is answered %s", form, who, c.Status())
+		w.facts["denied"] = true
+	}
 	return err
 }
 
@@ -86,27 +119,50 @@ func whenStrangerAddsMember(ctx context.Context) error {
 	return err
 }
 
-func whenStrangerCancelsBoth(ctx context.Context) error {
+func whenOtherCancelsBoth(ctx context.Context, who string) error {
 	w := of(ctx)
-	c, err := w.cancelAs(ctx, plainAs(targets.Stranger), "by a stranger")
-	w.facts["call"] = c
-	if err != nil {
+	if err := w.mayCall(principal(who)); err != nil {
 		return err
 	}
-	other, err := w.repeatTransient(ctx, func() call {
-		return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.unknown), Principal: targets.Stranger}, "by a stranger, of what does not exist")
-	})
-	w.facts["other"] = other
+	pair, err := w.cancelBothAs(ctx, who, 0)
+	w.facts["call"], w.facts["other"], w.facts["who"] = pair[0], pair[1], who
 	return err
+}
+
+// cancelBothAs cancels an operation that exists and a name that no operation
+// has, with other credentials; first tells which of them before the other.
+func (w *world) cancelBothAs(ctx context.Context, who string, first int) (pair [2]call, err error) {
+	for i := range 2 {
+		j := (first + i) % 2
+		if j == 0 {
+			pair[j], err = w.cancelAs(ctx, plainAs(principal(who)), "by a "+who)
+		} else {
+			pair[j], err = w.repeatTransient(ctx, func() call {
+				r := targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.unknown), Principal: principal(who)}
+				return w.raw(ctx, r, "by a "+who+", of what does not exist")
+			})
+		}
+		if err != nil {
+			return pair, err
+		}
+	}
+	return pair, nil
 }
 
 // noCancelHere rules on an answer that no caller's identity can change: that
 // there is no cancel may come before the question who asks.
-func (w *world) noCancelHere(c call) error {
-	if unimplemented(c.Exchange) || w.unsupported() && w.run.support[w.plan.transport].asMissing {
+func (w *world) noCancelHere(ctx context.Context, c call) error {
+	switch {
+	case w.unsupported() && (unimplemented(c.Exchange) || w.run.support[w.plan.transport].asMissing):
 		return inapplicable("the server does not support cancel: %s", c.Status())
+	case !unimplemented(c.Exchange):
+		return nil
 	}
-	return nil
+	control, err := w.plainCancel(ctx)()
+	if err == nil && !control.Accepted() {
+		err = inconclusive("the cancel of the owner is answered %s as well", control.Status())
+	}
+	return err
 }
 
 // thenUnauthenticated judges the cancel of a caller without credentials. The
@@ -114,16 +170,19 @@ func (w *world) noCancelHere(c call) error {
 func thenUnauthenticated(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
-	if err := w.noCancelHere(c); err != nil {
+	if err := w.noCancelHere(ctx, c); err != nil {
 		return err
 	}
 	switch {
-	case isCode(c.Exchange, codes.Unauthenticated), c.HTTP == 401:
+	case isCode(c.Exchange, codes.Unauthenticated), c.HTTP == 401, w.facts["denied"] == true:
 		return nil
 	case isCode(c.Exchange, codes.PermissionDenied), c.HTTP == 403:
 		w.note("a caller without credentials is answered PERMISSION_DENIED instead of UNAUTHENTICATED")
 		return nil
 	case c.Accepted():
+		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is accepted")
 	}
 	return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is not answered UNAUTHENTICATED")
@@ -135,31 +194,34 @@ func thenUnauthenticated(ctx context.Context) error {
 func thenForbidden(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
-	if err := w.noCancelHere(c); err != nil {
+	if err := w.noCancelHere(ctx, c); err != nil {
 		return err
 	}
 	const want = "PERMISSION_DENIED (HTTP 403, gRPC 7)"
 	switch {
-	case isCode(c.Exchange, codes.PermissionDenied), c.HTTP == 403:
+	case isCode(c.Exchange, codes.PermissionDenied), c.HTTP == 403, w.facts["denied"] == true:
 		return nil
 	case notFound(c.Exchange) && w.run.target.Profile != targets.ProfileGoogle:
 		w.note("a caller without permission is answered NOT_FOUND instead of PERMISSION_DENIED")
 		return nil
 	case c.Accepted():
+		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+			return err
+		}
 		return w.fail(c, want, "the cancel of a caller without permission is accepted")
 	}
 	return w.fail(c, want, "the cancel of a caller without permission is not answered PERMISSION_DENIED")
 }
 
 // denied lets a scenario go on whose cancel was to be denied, in whatever way.
-func (w *world) denied(c call) error {
+func (w *world) denied(ctx context.Context, c call) error {
 	switch {
 	case c.Accepted():
 		return inconclusive("the cancel was not denied: %s (see auth.insufficient)", c.Status())
 	case serverFault(c.Exchange):
 		return inconclusive("the cancel was answered %s (see auth.insufficient)", c.Status())
 	}
-	return w.noCancelHere(c)
+	return w.noCancelHere(ctx, c)
 }
 
 // thenDeniedNoEffect watches the operation, as its owner, after a cancel that
@@ -167,33 +229,52 @@ func (w *world) denied(c call) error {
 func thenDeniedNoEffect(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
-	if err := w.denied(c); err != nil {
+	if err := w.denied(ctx, c); err != nil {
 		return err
 	}
 	return w.unaffected(ctx, w.it, "a cancel that was answered "+c.Status())
 }
 
-// thenNoLeak compares what a stranger is told of an operation that exists and
-// of a name that no operation has: code and ErrorInfo.reason.
+// thenNoLeak compares what a caller without permission is told of an operation
+// that exists and of a name that no operation has: code and ErrorInfo.reason.
+// What differs from call to call tells nothing of what exists.
 func thenNoLeak(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
 	other, _ := w.facts["other"].(call)
-	if err := w.denied(c); err != nil {
+	if err := w.denied(ctx, c); err != nil {
 		return err
 	}
-	if c.Status() != other.Status() {
-		return w.accuse(w.plan.requirement.ID, other.index, c.Status()+", as for an operation that exists", other.Status(),
-			"a caller without permission can tell which operations exist")
+	if toldOf(c) == toldOf(other) {
+		if messageOf(c, w.it.name) != messageOf(other, w.unknown) {
+			w.note("a caller without permission gets another message for an operation that exists than for one that does not")
+		}
+		return nil
 	}
-	if a, b := reasonOf(c), reasonOf(other); a != b {
-		return w.accuse(w.plan.requirement.ID, other.index, fmt.Sprintf("the reason %q, as for an operation that exists", a), fmt.Sprintf("%q", b),
-			"a caller without permission can tell from the reason which operations exist")
+	for i := range rounds - 1 {
+		pair, err := w.cancelBothAs(ctx, w.facts["who"].(string), i+1)
+		switch {
+		case err != nil:
+			return err
+		case toldOf(pair[0]) != toldOf(c) || toldOf(pair[1]) != toldOf(other):
+			w.note("the denial of the same call is told in different ways")
+			return nil
+		}
 	}
-	if messageOf(c, w.it.name) != messageOf(other, w.unknown) {
-		w.note("a caller without permission gets another message for an operation that exists than for one that does not")
+	if statusless(c.Exchange) || statusless(other.Exchange) {
+		return inconclusive("a denial has no grpc-status (see grpc.status-in-trailers)")
 	}
-	return nil
+	return w.accuse(w.plan.requirement.ID, other.index, toldOf(c)+", as for an operation that exists", toldOf(other),
+		"a caller without permission can tell which operations exist")
+}
+
+// toldOf is what a denial tells its caller: its status, and the reason of its
+// ErrorInfo.
+func toldOf(c call) string {
+	if reason := reasonOf(c); reason != "" {
+		return c.Status() + ", reason " + reason
+	}
+	return c.Status()
 }
 
 // thenDeniedFirst judges that permission is asked for before the request and
@@ -205,7 +286,7 @@ func thenDeniedFirst(ctx context.Context) error {
 	if isDenied(c.Exchange) {
 		return nil
 	}
-	if err := w.noCancelHere(c); err != nil {
+	if err := w.noCancelHere(ctx, c); err != nil {
 		return err
 	}
 	judged := w.it
@@ -214,12 +295,12 @@ func thenDeniedFirst(ctx context.Context) error {
 		return err
 	}
 	w.it = op
-	control, err := w.cancelAs(ctx, plainAs(targets.Stranger), "control: is the stranger denied at all?")
+	control, err := w.cancelAs(ctx, plainAs(c.Principal), "control: is the caller denied at all?")
 	w.it = judged
 	if err != nil {
 		return err
 	}
-	if err := w.denied(control); err != nil {
+	if err := w.denied(ctx, control); err != nil {
 		return err
 	}
 	if c.Status() == control.Status() {

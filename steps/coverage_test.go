@@ -64,7 +64,6 @@ var notAlone = map[string]string{
 	"cancel.finished.preserves-failure":   "a result that changes breaks operation.terminal.result-immutable as well",
 	"cancel.finished.preserves-cancelled": "a result that changes breaks operation.terminal.result-immutable as well",
 	"get.read-your-cancel":                "an end that is not seen again breaks operation.terminal.done-monotonic as well",
-	"auth.no-effect":                      "a denied cancel that has an effect breaks cancel.rejected.no-effect as well",
 }
 
 // TestEveryRequirementIsBroken demands that every MUST and SHOULD is broken by

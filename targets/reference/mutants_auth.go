@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"sync"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -53,7 +54,83 @@ func denyAs(err error) denial {
 
 // authMutants are wrong about who may cancel.
 func authMutants() []Mutant {
-	return append(callerMutants(), orderMutants()...)
+	return append(append(callerMutants(), orderMutants()...), formAccessMutants()...)
+}
+
+// throughREST is the fault of a protected server that lets a caller pass as the
+// owner over REST, where let says so.
+func throughREST(let func(r *http.Request, body []byte) bool) Fault {
+	return Fault{Options: protect, REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		if let(r, body) {
+			r.Header.Set("Authorization", "Bearer token-of-the-owner")
+		}
+		next.ServeHTTP(w, r)
+	})}
+}
+
+// formAccessMutants check callers in some forms of a request only, for some
+// operations, or once.
+func formAccessMutants() []Mutant {
+	const missing, insufficient = "auth.missing-credentials", "auth.insufficient"
+	noBody := func(_ *http.Request, body []byte) bool { return len(body) == 0 }
+	anonymous := func(r *http.Request) bool { return r.Header.Get("Authorization") == "" }
+	onREST := func(name, doc string, f Fault, breaks ...string) Mutant {
+		return Mutant{Name: name, Doc: doc, BreaksOn: map[targets.Transport][]string{targets.REST: breaks, targets.GRPC: {}}, Breaks: breaks, Fault: f}
+	}
+	lateWithoutBody := Fault{Options: protect, REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		if len(body) == 0 && !anonymous(r) {
+			owner := r.Clone(r.Context())
+			owner.Header.Set("Authorization", "Bearer token-of-the-owner")
+			record(next, owner)
+		}
+		next.ServeHTTP(w, r)
+	})}
+	anonymousFinished := answersCallers(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op.GetDone() {
+			return refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	}, nil)
+	anonymousFinished.Target = asGoogle
+	queued := answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if stateOf(peek(ctx, next, r.GetName())) == pending {
+			return admitted(ctx, next, r)
+		}
+		return next.Cancel(ctx, r)
+	})
+	return []Mutant{
+		onREST("anonymous-admitted-without-body", "Checks callers in code that is passed over where there is no body.",
+			throughREST(func(r *http.Request, body []byte) bool { return noBody(r, body) && anonymous(r) }), missing),
+		onREST("anonymous-admitted-with-parameters", "Lets every request with a query pass for one that has its key there.",
+			throughREST(func(r *http.Request, _ []byte) bool { return r.URL.RawQuery != "" && anonymous(r) }), missing),
+		onREST("stranger-admitted-with-name", "Asks for the permission of a cancel whose body names nothing only.",
+			throughREST(func(r *http.Request, body []byte) bool {
+				return bytes.Contains(body, []byte(`"name"`)) && !anonymous(r)
+			}), insufficient),
+		onREST("denied-late-without-body", "Checks callers only after a cancel that has no body.", lateWithoutBody, "auth.no-effect"),
+		{Name: "stranger-admitted-to-queue", Doc: "Lets everybody that it knows cancel what has not begun.", Breaks: []string{insufficient}, Fault: queued},
+		{Name: "stranger-unimplemented", Doc: "Says to callers without permission that it has no such method.", Breaks: []string{insufficient},
+			Fault: answersCallers(nil, denyAs(refuse(codes.Unimplemented, "METHOD_UNKNOWN", "no such method")))},
+		{Name: "stranger-admitted-again", Doc: "Remembers whom it has denied as somebody whom it knows.", Breaks: []string{insufficient}, Fault: Fault{
+			Options: protect, Service: func(next Service) Service {
+				var seen sync.Map
+				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if _, again := seen.LoadOrStore(r.GetName(), true); again && CallOf(ctx).Caller == Stranger {
+						return admitted(ctx, next, r)
+					}
+					return next.Cancel(ctx, r)
+				})(next)
+			}}},
+		{Name: "leaks-existence-to-anonymous", Doc: "Looks an operation up before it asks for credentials.", Breaks: []string{"auth.no-existence-leak"},
+			Fault: answersCallers(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if peek(ctx, next, r.GetName()) == nil {
+					return notFound(r.GetName())
+				}
+				return next.Cancel(ctx, r)
+			}, nil)},
+		{Name: "looks-at-state-before-credentials", Doc: "Refuses to cancel what is finished before it asks for credentials.", Breaks: []string{"auth.before-validation"},
+			Fault: anonymousFinished},
+	}
 }
 
 func callerMutants() []Mutant {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -243,7 +244,28 @@ func denialVariants() []Variant {
 			Fault: answersCallers(nil, stateFirst)},
 		{Name: "denies-in-other-words", Doc: "Has another message for the denial where there is no such operation.",
 			Fault: answersCallers(nil, nameItself)},
+		{Name: "denies-in-turn", Doc: "Has two guards that deny with reasons of their own, whatever exists.", Fault: Fault{Options: protect, Service: deniesInTurn}},
+		{Name: "reads-requests-first", Doc: "Refuses a cancel without a body to callers whom it does not know before it asks who they are: a note.",
+			Fault: Fault{Options: protect, REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+				if len(body) == 0 && r.Header.Get("Authorization") != "Bearer token-of-the-owner" {
+					writeError(w, invalid("BODY_REQUIRED", "a JSON body is required"))
+					return
+				}
+				next.ServeHTTP(w, r)
+			})}},
 		{Name: "protected-without-cancel", Doc: "Asks every caller who it is, and has no cancel.",
 			Fault: Fault{Options: func(o *Options) { protect(o); o.NoCancel = true }}},
 	}
+}
+
+// deniesInTurn denies cancels for one reason and another in turn.
+func deniesInTurn(next Service) Service {
+	var denials atomic.Int64
+	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		err := next.Cancel(ctx, r)
+		if !denies(err) || denials.Add(1)%2 == 0 {
+			return err
+		}
+		return refuse(status.Code(err), "DENIED_BY_POLICY", "a policy denies this")
+	})(next)
 }
