@@ -18,6 +18,7 @@ Feature: Delete and cancelled operations
       When the client deletes it
       Then Get does not find it any more
       And cancel does not find it either
+      And it does not come back
 
       Examples:
         | ended          |

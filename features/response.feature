@@ -9,6 +9,11 @@ Feature: What a successful cancel answers
       When the client cancels it
       Then the success has the status 200
 
+    Scenario: The status of a repeated cancel is 200
+      Given a slow operation
+      When the client cancels it again before it has stopped
+      Then the success has the status 200
+
   @req:cancel.response.empty-json-object
   Rule: The body is exactly one JSON object with zero members: not zero bytes, `null`, `[]`, `""`, `{"@type":…}`, an Operation, or any extra member.
 
@@ -17,10 +22,20 @@ Feature: What a successful cancel answers
       When the client cancels it
       Then the answer is an empty object
 
+    Scenario: The body of a repeated cancel is an empty object
+      Given a slow operation
+      When the client cancels it again before it has stopped
+      Then the answer is an empty object
+
   @req:cancel.response.content-type-json
   Rule: The success response has media type `application/json`.
 
     Scenario: The answer says that it is JSON
       Given a running operation
       When the client cancels it
+      Then the answer says that it is JSON
+
+    Scenario: The answer to a repeated cancel says that it is JSON
+      Given a slow operation
+      When the client cancels it again before it has stopped
       Then the answer says that it is JSON

@@ -16,6 +16,7 @@ func deleteSteps() []definition {
 		step(`the deletion is accepted`, thenDeleted),
 		step(`Get does not find it any more`, thenGone),
 		step(`cancel does not find it either`, thenCancelFindsNothing),
+		step(`it does not come back`, thenStaysGone),
 		step(`it is recorded what became of it`, thenDeletionRecorded),
 	}
 }
@@ -63,7 +64,7 @@ func thenDeleted(ctx context.Context) error {
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case c.Accepted():
 		return nil
-	case isDenied(c.Exchange):
+	case isDenied(c.Exchange) && !w.mayDelete(ctx):
 		return inconclusive("the caller may not delete operations: %s", c.Status())
 	}
 	if err := w.unlessGone(ctx, w.it, c); err != nil {
@@ -83,6 +84,17 @@ func (w *world) unlessGone(ctx context.Context, op *operation, c call) error {
 		err = inconclusive("neither %s nor Get finds the operation any more (see cancel.state.retention)", c.Method)
 	}
 	return err
+}
+
+// mayDelete tells whether the caller may delete operations that have ended by
+// themselves.
+func (w *world) mayDelete(ctx context.Context) bool {
+	op, err := w.finished(ctx, "succeeded")
+	if err != nil {
+		return false
+	}
+	c := w.delete(ctx, op, "control: may the caller delete any operation?")
+	return c.err == nil && c.Accepted()
 }
 
 // thenGone judges that Get answers NOT_FOUND after a deletion; it has until
@@ -145,6 +157,21 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return w.fail(last, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation is answered something else, %v after the deletion", w.settleFor())
 	}
 	return nil
+}
+
+// thenStaysGone judges that an operation which was deleted stays so, after a
+// cancel too. Where operations are kept in several places an answer may be old,
+// until settle.
+func thenStaysGone(ctx context.Context) error {
+	w := of(ctx)
+	var last look
+	if _, err := w.poll(ctx, w.it, w.observeFor(), func(l look) (bool, error) {
+		last = l
+		return l.found, nil
+	}); err != nil || !last.found {
+		return err
+	}
+	return thenGone(ctx)
 }
 
 // plainCancelWorks is the control of a scenario whose cancel must be refused

@@ -3,17 +3,25 @@ package steps
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/lro-tools/conform/targets"
 )
 
+// repeatOutcome is the requirement about cancels that follow one upon the other.
+const repeatOutcome = "cancel.repeat.single-outcome"
+
+// repeatPause is the pause between cancels that are to be no burst: all
+// together they take some hundred milliseconds.
+const repeatPause = 20 * time.Millisecond
+
 // thenOneResult judges that an operation that was cancelled more than once has
-// one terminal result, as after one cancel, and keeps it. What a single cancel
+// one terminal result, as after one cancel, and keeps it. What less than that
 // does as well is the business of other requirements.
 func thenOneResult(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.codesOfMany(ctx); err != nil {
-		return err
+		return w.unlessLess(ctx, err)
 	}
 	ops := []*operation{w.it}
 	for _, r := range w.repetitions() {
@@ -21,33 +29,29 @@ func thenOneResult(ctx context.Context) error {
 			ops = append(ops, r.op)
 		}
 	}
-	err := together(len(ops), func(i int) error { return w.oneResult(ctx, ops[i]) })
-	if w.plan.requirement.ID != "cancel.repeat.single-outcome" {
-		err = w.unlessRepeatsToo(ctx, err)
-	}
-	return err
+	return w.unlessLess(ctx, together(len(ops), func(i int) error { return w.oneResult(ctx, ops[i]) }))
 }
 
-// unlessRepeatsToo keeps a finding only where cancels that follow one upon the
-// other, each answered, do no such harm: cancel.repeat.* owns that. Other
-// errors stay.
+// unlessLess keeps a finding only where what is less than the scenario's
+// cancels does no such harm. Other errors stay.
+func (w *world) unlessLess(ctx context.Context, finding error) error {
+	switch w.plan.requirement.ID {
+	case repeatOutcome:
+		return finding
+	case "cancel.deadline.safe":
+		// The cancel that was given up may be under way when it is sent again.
+		finding = w.unlessAtOnceToo(ctx, finding)
+	}
+	return w.unlessRepeatsToo(ctx, finding)
+}
+
+// unlessRepeatsToo keeps a finding only where as many cancels that follow one
+// upon the other, each answered, do no such harm: cancel.repeat.* owns that.
+// Other errors stay.
 func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 	if !isViolation(finding) {
 		return finding
 	}
-	// One operation shows it, however many findings there are.
-	if _, known := w.facts["repeats do harm"]; !known {
-		w.facts["repeats do harm"] = w.repeatsDoHarm(ctx)
-	}
-	if err, harm := w.facts["repeats do harm"].(error); harm {
-		return err
-	}
-	return finding
-}
-
-// repeatsDoHarm cancels an operation four times, one after the other, and is nil
-// where that is answered and has the outcome of one cancel.
-func (w *world) repeatsDoHarm(ctx context.Context) error {
 	role := targets.Running
 	if w.run.role(targets.Slow) == nil {
 		role = targets.Slow // leaves time for repeated cancels
@@ -59,32 +63,70 @@ func (w *world) repeatsDoHarm(ctx context.Context) error {
 	if op, _, err = w.cancelOnce(ctx, op); err != nil {
 		return err
 	}
-	for range 3 {
+	var all []repetition
+	for range parallel - 1 {
 		r, err := w.repeat(ctx, op)
 		if err != nil {
 			return err
 		}
-		if err := w.legal(r); err != nil {
-			return inconclusive("cancels that follow one upon the other are no better: %v", err)
+		all = append(all, r)
+		if r.err != nil {
+			break
+		}
+		if !sleep(ctx, repeatPause) {
+			return stopped(ctx)
 		}
 	}
-	s, err := w.settle(ctx, op)
-	if err == nil && s.end == endedCancelled {
-		err = gravest([]error{w.judgeHistory(op, "repeated cancels"), w.staysAs(ctx, op, s.snapshot)})
-	} else if err == nil {
-		err = inconclusive("%s", w.ineffective(op, s))
-	}
-	if err != nil {
+	if err := w.doNoHarm(ctx, op, all); err != nil {
 		return inconclusive("cancels that follow one upon the other are no better: %v", err)
 	}
-	return nil
+	return finding
+}
+
+// unlessAtOnceToo keeps a finding only where cancels at once that nobody gives
+// up do no such harm: cancel.concurrent.* owns that. Other errors stay.
+func (w *world) unlessAtOnceToo(ctx context.Context, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	bystander, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	all, err := w.burst(ctx, op, bystander)
+	if err != nil {
+		return err
+	}
+	if err := w.doNoHarm(ctx, op, all); err != nil {
+		return inconclusive("cancels at once are no better: %v", err)
+	}
+	return finding
+}
+
+// doNoHarm is nil where the cancels of a control are answered as they may be,
+// and have the outcome of one cancel.
+func (w *world) doNoHarm(ctx context.Context, op *operation, all []repetition) error {
+	for _, r := range all {
+		if err := w.legal(r); err != nil {
+			return err
+		}
+	}
+	s, err := w.becomesCancelled(ctx, op)
+	if err != nil {
+		return err
+	}
+	return gravest([]error{w.judgeHistory(op, "the cancels"), w.staysAs(ctx, op, s.snapshot)})
 }
 
 // codesOfMany judges the codes where they are no requirement of their own: of
 // cancels at once, and after a cancel that was given up.
 func (w *world) codesOfMany(ctx context.Context) error {
 	id := w.plan.requirement.ID
-	if id == "cancel.repeat.single-outcome" {
+	if id == repeatOutcome {
 		return nil
 	}
 	var errs []error
@@ -93,7 +135,7 @@ func (w *world) codesOfMany(ctx context.Context) error {
 		case r.err == nil && serverFault(r.Exchange) && id == "cancel.concurrent.single-outcome":
 			// cancel.concurrent.no-server-error owns it.
 		case r.err == nil:
-			errs = append(errs, w.unlessRepeatsToo(ctx, w.unlessFinishedSo(ctx, r, w.legal(r))))
+			errs = append(errs, w.unlessFinishedSo(ctx, r, w.legal(r)))
 		case id == "cancel.deadline.safe":
 			return w.retrySilence(ctx, r)
 		case r.err.Kind == targets.TimedOut:
@@ -155,7 +197,7 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 		return inconclusive("no cancel of the operation was accepted: the answers were transient")
 	}
 	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "%s of an operation do not bring about what one cancel does", w.describe())
-	broken := s.end == endedWrongly || w.run.target.Guaranteed && (s.end == endedNever || s.end == endedOtherwise)
+	broken := s.end == endedWrongly || s.end == endedVanished || w.run.target.Guaranteed && (s.end == endedNever || s.end == endedOtherwise)
 	if !broken {
 		return inconclusive("%s", w.ineffective(op, s))
 	}
@@ -244,24 +286,26 @@ func (w *world) unreadable(ctx context.Context, op *operation, ruling error) err
 	return w.fail(first, "Get is answered", "Get of the operation brings no answer after %s, while others are answered", w.describe())
 }
 
-// staysAs watches that a done operation keeps its result, over two connections.
+// staysAs watches that a done operation keeps its result, and is kept, over
+// two connections.
 func (w *world) staysAs(ctx context.Context, op *operation, end snapshot) error {
-	looks := 0
-	_, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
-		if looks++; looks%2 == 0 {
-			var err error
-			if l, err = w.getOn(ctx, op, 1); err != nil {
-				return false, err
-			}
-		}
+	var gone *look
+	looks, err := w.lookByTwo(ctx, op, w.observeFor(), time.Time{})
+	for _, l := range looks {
 		switch {
+		case !l.found && notFound(l.Exchange):
+			gone = &l.look
 		case !l.found || l.garbled:
-			return false, inconclusive("Get answered %s", l.Status())
+			return inconclusive("Get answered %s", l.Status())
 		case !l.done || !sameResult(end, l.snapshot):
-			return false, w.failAt(l.snapshot, "still "+end.state(), "the operation does not keep its result after %s", w.describe())
+			return w.failAt(l.snapshot, "still "+end.state(), "the operation does not keep its result after %s", w.describe())
+		case gone != nil:
+			return inconclusive("Get answered %s for a while (see get.after-cancel.continuous)", gone.Status())
 		}
-		return false, nil
-	})
+	}
+	if err == nil && gone != nil {
+		err = w.fail(gone.call, "still "+end.state(), "the done operation is gone after %s", w.describe())
+	}
 	return err
 }
 

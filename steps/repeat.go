@@ -3,6 +3,8 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -13,6 +15,7 @@ import (
 func repeatSteps() []definition {
 	return []definition{
 		step(`the client cancels it (three|ten) times`, whenCancelsTimes),
+		step(`the client cancels it again before it has stopped`, whenCancelsAgain),
 		step(`sixteen clients cancel it at once`, whenCancelsAtOnce),
 		step(`the client gives up a cancel early and sends it again`, whenGivesUp),
 		step(`the repeated cancels are accepted`, thenRepeatsAccepted),
@@ -29,8 +32,8 @@ type repetition struct {
 	op   *operation
 	next look
 	// during: the operation was still in progress when the cancel had been
-	// answered. Otherwise an earlier cancel may have finished it before, and
-	// the answers to the cancel of a finished operation are legal too.
+	// answered. Otherwise another cancel may have finished it before, and the
+	// answers to the cancel of a finished operation are legal too.
 	during bool
 }
 
@@ -49,7 +52,13 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 	}
 	op.over = true
 	var out []repetition
-	for range map[string]int{"three": 3, "ten": 10}[count] - 1 {
+	times := map[string]int{"three": 3, "ten": 10}[count]
+	for i := 1; i < times; i++ {
+		// What takes long to stop is asked again later as well: by then it may
+		// be in another stage.
+		if last := i == times-1; last && op.role == targets.Slow && !sleep(ctx, slowStop/2) {
+			return stopped(ctx)
+		}
 		r, err := w.repeat(ctx, op)
 		if err != nil {
 			return err
@@ -60,6 +69,29 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 		}
 	}
 	w.facts["repetitions"] = out
+	return nil
+}
+
+// whenCancelsAgain cancels an operation twice, for a scenario that judges how
+// the success of the second looks.
+func whenCancelsAgain(ctx context.Context) error {
+	w := of(ctx)
+	op, err := w.cancelIt(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := w.repeat(ctx, op)
+	switch {
+	case err != nil:
+		return err
+	case r.err != nil:
+		return inconclusive("the repeated cancel brought no answer: %v (see cancel.repeat.accepted)", r.err)
+	case transient(r.Exchange):
+		return inconclusive("the repeated cancel answered %s", r.Status())
+	case !r.Accepted():
+		return inapplicable("a repeated cancel is refused: %s", r.Status())
+	}
+	w.facts["call"] = r.call
 	return nil
 }
 
@@ -141,17 +173,28 @@ func (w *world) burst(ctx context.Context, op, bystander *operation) ([]repetiti
 	if ctx.Err() != nil {
 		return out, stopped(ctx)
 	}
-	for i := range out {
-		r := &out[i]
-		if r.err == nil && !r.Accepted() && !transient(r.Exchange) && !serverFault(r.Exchange) {
-			if err := w.follow(ctx, r); err != nil {
-				return out, err
-			}
-			// Which of the cancels came first cannot be told.
-			r.during = false
+	return out, w.followAll(ctx, op, out)
+}
+
+// followAll looks at the operation after cancels at once of which some were
+// refused: where it is in progress, it was so when each was answered.
+func (w *world) followAll(ctx context.Context, op *operation, all []repetition) error {
+	refused := func(r repetition) bool {
+		return r.err == nil && !r.Accepted() && !transient(r.Exchange) && !serverFault(r.Exchange)
+	}
+	first := slices.IndexFunc(all, refused)
+	if first < 0 {
+		return nil
+	}
+	if err := w.follow(ctx, &all[first]); err != nil {
+		return err
+	}
+	for i := range all {
+		if refused(all[i]) {
+			all[i].next, all[i].during = all[first].next, all[first].during
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // A surrender is a cancel that is given up after a time, and sent again after
@@ -227,10 +270,15 @@ func (r repetition) tolerated() bool {
 // operation may be where nothing in that state is ever cancelled.
 func (r repetition) endedFirst() bool { return unimplemented(r.Exchange) && r.next.done }
 
-// elsewhere rules on a repetition that is another requirement's business.
-func (r repetition) elsewhere() error {
+// elsewhere rules on a repetition that is another requirement's business. Of
+// cancels at once, and of one after another that was given up, it is not: what
+// single ones do as well is told by the controls.
+func (w *world) elsewhere(r repetition) error {
 	switch {
 	case r.endedFirst():
+		return nil
+	case !strings.HasPrefix(w.plan.requirement.ID, "cancel.repeat."):
+		return nil
 	case isCode(r.Exchange, codes.Unimplemented), unimplemented(r.Exchange):
 		return inconclusive("a repeated cancel answered %s (see cancel.unimplemented.consistent)", r.Status())
 	case isCode(r.Exchange, codes.NotFound) && !r.next.found:
@@ -250,7 +298,7 @@ func (w *world) legal(r repetition) error {
 		w.observe(w.plan.requirement.ID, "a repeated cancel is refused with "+targets.CodeName(r.Code))
 		return nil
 	}
-	if err := r.elsewhere(); err != nil {
+	if err := w.elsewhere(r); err != nil {
 		return err
 	}
 	switch {
@@ -322,8 +370,8 @@ func thenRepeatsAccepted(ctx context.Context) error {
 		case r.Accepted(), transient(r.Exchange):
 		case r.tolerated():
 			w.note("a repeated cancel is refused with %s", targets.CodeName(r.Code))
-		case r.elsewhere() != nil:
-			errs = append(errs, r.elsewhere())
+		case w.elsewhere(r) != nil:
+			errs = append(errs, w.elsewhere(r))
 		case neverLegal(r.Exchange):
 			errs = append(errs, inconclusive("a repeated cancel answered %s (see cancel.repeat.code-legal)", r.Status()))
 		case r.during:
@@ -378,7 +426,7 @@ func thenNoServerFault(ctx context.Context) error {
 			if err := w.burstSilence(ctx, r, targets.Reset); err != nil {
 				return err
 			}
-			return w.fail(r.call, want, "the server drops the connection of one of %d cancels at once, again on fresh operations", parallel)
+			return w.unlessRepeatsToo(ctx, w.fail(r.call, want, "the server drops the connection of one of %d cancels at once, again on fresh operations", parallel))
 		}
 		if r.err != nil {
 			return inconclusive("a cancel brought no answer: %v (see cancel.concurrent.single-outcome)", r.err)

@@ -49,7 +49,7 @@ func whenOutlivesLike(ctx context.Context) error {
 	if _, err := w.untilDone(ctx, like); err != nil {
 		return err
 	}
-	_, err = w.lookByTwo(ctx, w.observeFor(), time.Time{})
+	_, err = w.lookByTwo(ctx, w.it, w.observeFor(), time.Time{})
 	return err
 }
 
@@ -80,20 +80,20 @@ func whenWatchesTwo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	looks, err := w.lookByTwo(ctx, w.observeFor(), op.accepted.Add(w.settleFor()))
+	looks, err := w.lookByTwo(ctx, w.it, w.observeFor(), op.accepted.Add(w.settleFor()))
 	w.facts["looks"] = looks
 	return err
 }
 
 func whenFollowsTwo(ctx context.Context) error {
 	w := of(ctx)
-	_, err := w.lookByTwo(ctx, w.observeFor(), time.Now().Add(w.settleFor()))
+	_, err := w.lookByTwo(ctx, w.it, w.observeFor(), time.Now().Add(w.settleFor()))
 	return err
 }
 
-// lookByTwo looks at the operation over two connections by turns, until the
+// lookByTwo looks at an operation over two connections by turns, until the
 // time d after it was first seen done, or until the deadline if it was not.
-func (w *world) lookByTwo(ctx context.Context, d time.Duration, deadline time.Time) ([]sighting, error) {
+func (w *world) lookByTwo(ctx context.Context, op *operation, d time.Duration, deadline time.Time) ([]sighting, error) {
 	w.seat.rest()
 	defer w.seat.rise(ctx)
 	var out []sighting
@@ -107,7 +107,7 @@ func (w *world) lookByTwo(ctx context.Context, d time.Duration, deadline time.Ti
 		// Twice by one, twice by the other: a server that has two answers by
 		// turns is seen as well.
 		connection := i / 2 % 2
-		l, err := w.getOn(ctx, w.it, connection)
+		l, err := w.getOn(ctx, op, connection)
 		if err != nil {
 			return out, err
 		}

@@ -128,7 +128,7 @@ func thenGetOK(ctx context.Context) error {
 		return w.fail(s.look.call, want, "Get of a cancelled operation brings no answer, again on fresh ones, while other Gets are answered")
 	}
 	if s.gap != nil && !notFound(s.gap.Exchange) {
-		return w.fail(s.gap.call, want, "Get fails while an operation is being cancelled, though later ones find it")
+		return w.getFailsMeanwhile(ctx, s.gap.call)
 	}
 	if _, err := w.mustBeCancelled(); err != nil {
 		return err
@@ -160,6 +160,35 @@ func (w *world) whileWatched(ctx context.Context, judge func(look) error) error 
 		_, err = w.poll(ctx, w.it, 0, visit)
 	}
 	return err
+}
+
+// getFailsMeanwhile judges a Get that failed between the accepted cancel and
+// the end, and then worked again. It is a finding where that is so of another
+// operation too, and not before its cancel.
+func (w *world) getFailsMeanwhile(ctx context.Context, first call) error {
+	op, err := w.startInProgress(ctx, w.it.role)
+	if err != nil {
+		return err
+	}
+	if _, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		if !l.found || l.garbled {
+			return false, inconclusive("Get of an operation that nobody cancelled answered %s", l.Status())
+		}
+		return false, nil
+	}); err != nil {
+		return err
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return err
+	}
+	s, err := w.settle(ctx, op)
+	if err != nil {
+		return err
+	}
+	if s.gap == nil || notFound(s.gap.Exchange) {
+		return inconclusive("Get failed once after the cancel was accepted (%s), but not of another operation", first.Status())
+	}
+	return w.fail(s.gap.call, "success, with the operation", "Get fails for a while after a cancel was accepted, again and again")
 }
 
 // getIsSilent is silent for the Get of a cancelled operation, with the Get of

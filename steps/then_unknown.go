@@ -40,20 +40,21 @@ func thenNotFound(ctx context.Context) error {
 	return nil
 }
 
+// thenNotCreated judges that Get does not find the unknown name, for the
+// observation window: what a queue brings about comes later.
 func thenNotCreated(ctx context.Context) error {
 	w := of(ctx)
 	op := &operation{name: w.unknown, over: true}
-	l, err := w.get(ctx, op)
-	if err != nil {
-		return err
-	}
-	if l.found && w.run.owns(w.unknown) {
-		return inconclusive("meanwhile an operation was started under the made-up name (key unknown)")
-	}
-	if l.found && !errorAsSuccess(l.Exchange) {
-		return w.fail(l.call, "NOT_FOUND, as before the cancel", "the cancel of a name of no operation has brought one about")
-	}
-	return nil
+	_, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		switch {
+		case !l.found || errorAsSuccess(l.Exchange):
+			return false, nil
+		case w.run.owns(w.unknown):
+			return false, inconclusive("meanwhile an operation was started under the made-up name (key unknown)")
+		}
+		return false, w.fail(l.call, "NOT_FOUND, as before the cancel", "the cancel of a name of no operation has brought one about")
+	})
+	return err
 }
 
 // unlessErrorsSucceed is a ruling on an error that was sent with a status of

@@ -42,6 +42,10 @@ func deleteMutants() []Mutant {
 			Fault: Fault{Service: refusing(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found"))}},
 		{Name: "delete-fails-on-cancelled", Doc: "Fails on the deletion of a cancelled operation: it expects a response.", Breaks: []string{after},
 			Fault: Fault{Service: refusing(refuse(codes.Internal, "REQUEST_FAILED", "response is nil"))}},
+		{Name: "delete-forbids-cancelled", Doc: "Lets callers delete what has ended by itself, and not what was cancelled.", Breaks: []string{after},
+			Fault: Fault{Service: refusing(refuse(codes.PermissionDenied, "PERMISSION_DENIED", "cancelled operations are kept"))}},
+		{Name: "cancel-restores-deleted", Doc: "Writes the record of a deleted operation again when it is cancelled, and answers NOT_FOUND.", Breaks: []string{gone},
+			Fault: Fault{Service: restored}},
 		{Name: "delete-does-nothing", Doc: "Answers OK and deletes nothing.", Breaks: []string{after, gone},
 			Fault: Fault{Service: deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
 				_, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
@@ -66,4 +70,33 @@ func deletedCancelled(answer error) func(Service) Service {
 			return err
 		}}
 	}
+}
+
+// restored is the hook of a service that forgets deleted operations until they
+// are cancelled.
+func restored(next Service) Service {
+	deleted := newNameSet() // once: deleted; twice: and cancelled after that
+	hiding := remembering(func(_ history, op *longrunningpb.Operation) error {
+		if deleted.has(op.GetName()) == 1 {
+			return notFound(op.GetName())
+		}
+		return nil
+	})(next)
+	keeping := deleter{hiding, func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+		_, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
+		if err == nil {
+			deleted.add(r.GetName())
+		}
+		return err
+	}}
+	return canceller{keeping, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if deleted.has(r.GetName()) == 0 {
+			return next.Cancel(ctx, r)
+		}
+		if _, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}); denies(err) {
+			return err
+		}
+		deleted.add(r.GetName())
+		return notFound(r.GetName())
+	}}
 }

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -74,6 +75,18 @@ func listMutants() []Mutant {
 				}
 				return true
 			}),
+		{Name: "list-shows-stale", Doc: "Filters by the operations, and shows them as an index has them that the cancellation does not reach.",
+			Breaks: []string{consistent},
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				out, err := next.List(ctx, r)
+				for _, op := range out.GetOperations() {
+					if isCancelled(op) {
+						op.Done, op.Result = false, nil
+						setState(op, running)
+					}
+				}
+				return out, err
+			})}},
 		mutant("list-shows-aborted", "Lists cancelled operations with the error ABORTED, from a column of its own.", consistent,
 			func(op *longrunningpb.Operation) bool {
 				if isCancelled(op) {
@@ -117,6 +130,14 @@ func filterMutants() []Mutant {
 			Breaks: []string{filter}, Fault: Fault{Service: refilter(map[string]string{"done=true": "done=false", "done=false": "done=true"})}},
 		{Name: "filter-one-way", Doc: "Knows done=false only: done=true lists all.",
 			Breaks: []string{filter}, Fault: Fault{Service: refilter(map[string]string{"done=true": ""})}},
+		{Name: "filter-forgets-cancelled", Doc: "Takes done=true for what has succeeded or failed.", Breaks: []string{filter},
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				out, err := next.List(ctx, r)
+				if err == nil && strings.Join(strings.Fields(r.GetFilter()), "") == "done=true" {
+					out.Operations = slices.DeleteFunc(out.Operations, isCancelled)
+				}
+				return out, err
+			})}},
 		{Name: "filter-lists-active", Doc: "Takes any filter by done for one of the operations in progress.",
 			Breaks: []string{filter}, Fault: Fault{Service: refilter(map[string]string{"done=true": "done=false"})}},
 	}

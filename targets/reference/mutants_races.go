@@ -121,6 +121,36 @@ func repeatMutants() []Mutant {
 			refuse(codes.AlreadyExists, "REQUEST_EXISTS", "duplicate key"), legal),
 		answers("repeat-cancelled", "Answers a second cancel with the end of the first.",
 			refuse(codes.Canceled, "OPERATION_CANCELLED", "the operation is cancelled"), legal),
+		{Name: "repeat-never-answered", Doc: "Queues a second cancel behind the first, which never leaves the queue.",
+			Breaks: []string{"cancel.repeat.accepted"},
+			Fault: Fault{Options: longEnough, Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+				if during {
+					return pass(ctx, forever)
+				}
+				return plainCancel(ctx, next, name)
+			})}},
+		{Name: "repeat-fails-later", Doc: "Fails on a cancel that comes when the worker has taken note of the first.", Breaks: []string{legal},
+			Fault: Fault{Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					h, _ := known.of(r.GetName())
+					if op := peek(ctx, next, r.GetName()); !h.accepted.IsZero() && op != nil && !op.GetDone() && time.Since(h.accepted) > 400*time.Millisecond {
+						return refuse(codes.Internal, "WORKER_BUSY", "the worker does not take messages")
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
+		{Name: "repeat-deletes", Doc: "Takes an operation that is cancelled again while it stops for one that is to be purged.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
+				again := newNameSet()
+				return eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+					if during {
+						again.add(name)
+					}
+					return plainCancel(ctx, next, name)
+				})(purged(again)(next))
+			}}},
 		{Name: "repeat-resumes", Doc: "Toggles: a second cancel takes the first back.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: func(next Service) Service {
@@ -159,6 +189,17 @@ func repeatMutants() []Mutant {
 	}
 }
 
+// purged returns the hook of a service that finds cancelled operations no more
+// that are in the set.
+func purged(names *nameSet) func(Service) Service {
+	return remembering(func(_ history, op *longrunningpb.Operation) error {
+		if isCancelled(op) && names.has(op.GetName()) > 0 {
+			return notFound(op.GetName())
+		}
+		return nil
+	})
+}
+
 // crowd is how many cancels of one operation at a time some mutants do not
 // bear: more than a client that gave up one and sent it again makes.
 const crowd = 3
@@ -181,7 +222,38 @@ func concurrentMutants() []Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks},
 			Fault: Fault{Service: crowded(func(context.Context, Service, string) error { return err })}}
 	}
+	// slowly leaves the operation in progress until all cancels at once are
+	// answered, so that none of them met its end.
+	slowly := func(name, doc string, err error) Mutant {
+		m := answers(name, doc, outcome, err)
+		m.Options = func(o *Options) { o.CancelDelay = 600 * time.Millisecond }
+		return m
+	}
 	return []Mutant{
+		slowly("concurrent-invalid-argument", "Takes cancels that come at once for malformed ones.",
+			invalid("REQUEST_REPEATED", "the operation is being cancelled")),
+		slowly("concurrent-permission-denied", "Answers the losers of cancels at once that they may not cancel.",
+			refuse(codes.PermissionDenied, "PERMISSION_DENIED", "another request holds the operation")),
+		slowly("concurrent-unimplemented", "Answers the losers of cancels at once that they cannot be served.",
+			refuse(codes.Unimplemented, "CONFLICT", "cancels are not merged")),
+		{Name: "concurrent-pair-exists", Doc: "Answers one of two cancels at once that their request exists already, also when the client of the other has gone.",
+			Breaks: []string{outcome},
+			Fault: Fault{Service: eachCancel(func(ctx context.Context, next Service, name string, many int, _ bool) error {
+				if many > 1 {
+					return refuse(codes.AlreadyExists, "REQUEST_EXISTS", "duplicate key")
+				}
+				err := plainCancel(ctx, next, name)
+				time.Sleep(15 * time.Millisecond)
+				return err
+			})}},
+		{Name: "concurrent-deletes", Doc: "Purges an operation that many cancel at once.", Breaks: []string{outcome},
+			Fault: Fault{Service: func(next Service) Service {
+				many := newNameSet()
+				return crowded(func(ctx context.Context, next Service, name string) error {
+					many.add(name)
+					return plainCancel(ctx, next, name)
+				})(purged(many)(next))
+			}}},
 		answers("concurrent-500", "Fails on cancels that come at once: a lost transaction is not tried again.",
 			"cancel.concurrent.no-server-error", refuse(codes.Internal, "TRANSACTION_LOST", "deadlock found")),
 		answers("concurrent-unknown", "Fails on cancels that come at once, with an error that nobody mapped.",
@@ -215,6 +287,18 @@ func concurrentMutants() []Mutant {
 				op.Done, op.Result = false, nil
 				setState(op, running)
 			}, nil),
+		{Name: "abandoned-cancel-deletes", Doc: "Purges an operation whose cancel was given up by its client, once it is cancelled.",
+			Breaks: []string{"cancel.deadline.safe"},
+			Fault: Fault{Service: func(next Service) Service {
+				left := newNameSet()
+				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if pass(ctx, 20*time.Millisecond) != nil {
+						left.add(r.GetName())
+						return ctx.Err()
+					}
+					return next.Cancel(ctx, r)
+				})(purged(left)(next))
+			}}},
 		abandoned("abandoned-cancel-500", "Fails on a cancel after one whose client has gone: its lock is still there.",
 			nil, refuse(codes.Internal, "LOCKED", "row is locked")),
 	}

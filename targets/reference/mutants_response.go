@@ -30,6 +30,21 @@ func answersWith(status int, body string) func(http.Handler) http.Handler {
 	})
 }
 
+// repeatedSuccesses decorates the REST side so that edit changes the success of
+// a cancel whose path has been cancelled before.
+func repeatedSuccesses(edit func(d *draft)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		cancelled := newNameSet()
+		return requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			d := record(next, r)
+			if d.status == http.StatusOK && cancelled.add(rawPath(r.URL)) > 1 {
+				edit(d)
+			}
+			d.send(w)
+		})(next)
+	}
+}
+
 // responseMutants cancel, and answer wrongly.
 func responseMutants() []Mutant {
 	const status, object, media = "cancel.response.status-200", "cancel.response.empty-json-object", "cancel.response.content-type-json"
@@ -46,6 +61,18 @@ func responseMutants() []Mutant {
 		rest("answers-string", "Answers an empty string.", object, answersWith(200, `""`)),
 		rest("answers-typed-empty", "Answers the Empty as if it were packed in an Any.", object, answersWith(200, `{"@type":"type.googleapis.com/google.protobuf.Empty"}`)),
 		rest("answers-operation", "Answers the operation.", object, answersWith(200, `{"name":"projects/demo/operations/x","done":false}`)),
+		rest("answers-ended-operation", "Answers the operation as it has ended.", object,
+			answersWith(200, `{"name":"projects/demo/operations/x","done":true,"error":{"code":1,"message":"cancelled"}}`)),
+		rest("repeat-204", "Answers 204 to a second cancel, for which there is nothing to do.", status, repeatedSuccesses(func(d *draft) {
+			d.status, d.body = http.StatusNoContent, nil
+			d.header.Del("Content-Type")
+		})),
+		rest("repeat-answers-operation", "Answers a second cancel with the operation.", object, repeatedSuccesses(func(d *draft) {
+			d.body = []byte(`{"name":"projects/demo/operations/x","done":false}`)
+		})),
+		rest("repeat-answers-text", "Answers a second cancel with a text of its own making.", media, repeatedSuccesses(func(d *draft) {
+			d.header.Set("Content-Type", "text/plain; charset=utf-8")
+		})),
 		rest("answers-success-flag", "Answers a flag of its own.", object, answersWith(200, `{"success":true}`)),
 		rest("answers-two-objects", "Answers two objects, one after the other.", object, answersWith(200, "{}{}")),
 		rest("answers-text", "Answers {} as text/plain; the Earth Engine client in JavaScript refuses it.", media,

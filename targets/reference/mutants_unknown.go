@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -67,6 +68,14 @@ func unknownMutants() []Mutant {
 			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
 				parent, id, _ := strings.Cut(name, "/operations/")
 				_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
+				return notFound(name)
+			})}},
+		{Name: "cancel-creates-later", Doc: "Queues the cancel of an unknown name, and makes a record of it when its turn comes.",
+			Breaks: []string{"cancel.unknown.no-create"},
+			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
+				parent, id, _ := strings.Cut(name, "/operations/")
+				later := context.WithoutCancel(asOwner(ctx))
+				time.AfterFunc(60*time.Millisecond, func() { _, _ = next.Start(later, StartRequest{Parent: parent, ID: id}) })
 				return notFound(name)
 			})}},
 	}, rejectionMutants()...)
