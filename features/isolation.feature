@@ -30,6 +30,7 @@ Feature: Cancel touches one operation only
         | continuing                     |
         | ending                         |
         | differing only in case from    |
+        | being in lower case            |
         | differing only at the end from |
         | being above                    |
         | being below                    |

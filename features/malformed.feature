@@ -15,6 +15,17 @@ Feature: Cancelling what cannot be an operation
         | of slashes              |
         | with illegal characters |
 
+    Scenario Outline: A strange name is not accepted
+      Given a running operation
+      When the client cancels a name <name>
+      Then the name is not accepted
+
+      Examples:
+        | name          |
+        | of 4 KiB      |
+        | with a NUL    |
+        | with an emoji |
+
   @req:cancel.malformed.no-crash
   Rule: Very long, non-UTF-8, NUL, Unicode names do not give 5xx or kill the server.
 

@@ -22,6 +22,11 @@ Feature: Cancelling more than once
       When the client cancels it ten times
       Then it has one result
 
+    Scenario: Cancels before and after its end have one outcome
+      Given a running operation
+      When the client cancels it until it has ended, and some more
+      Then it has one result
+
     Scenario: Three cancels of an operation that is slow to stop have one outcome
       Given a slow operation
       When the client cancels it three times

@@ -8,11 +8,22 @@ Feature: Cancelling what does not exist
       When the client cancels that name
       Then the answer is that there is no such operation
 
+    Scenario: An unknown name that was asked for before is not found either
+      Given a name that no operation has
+      When the client cancels that name twice
+      Then the answer is that there is no such operation
+
   @req:cancel.unknown.no-create
   Rule: Cancelling an unknown name does not create an operation.
 
     Scenario: An unknown name stays unknown
       Given a name that no operation has
       When the client cancels that name
+      Then there is still no operation of that name
+      And the list shows no operation of that name
+
+    Scenario: An unknown name that was asked for twice stays unknown
+      Given a name that no operation has
+      When the client cancels that name twice
       Then there is still no operation of that name
       And the list shows no operation of that name

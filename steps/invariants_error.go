@@ -110,15 +110,6 @@ func (w *world) checkError(c call) {
 	w.checkEnvelope(c, doc)
 }
 
-// showsOperation tells whether a JSON object is an operation, whose error is its
-// own. That it answers a cancel is the business of
-// cancel.response.empty-json-object.
-func showsOperation(doc map[string]any) bool {
-	name, _ := doc["name"].(string)
-	done, _ := doc["done"].(bool)
-	return name != "" && done
-}
-
 func (w *world) checkEnvelope(c call, doc map[string]any) {
 	const envelopeID, contentType = "error.http.json-envelope", "error.http.content-type-json"
 	if mediaType(c.Header) == "application/json" {

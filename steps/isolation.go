@@ -87,6 +87,8 @@ func pairs(relation, unique string) (cancelled, bystander string, ok bool) {
 		return "a/" + unique, "b/" + unique, true
 	case "differing only in case from":
 		return unique + "case", unique + "Case", true
+	case "being in lower case":
+		return unique + "Case", unique + "case", true
 	case "being below":
 		return unique, unique + "/b", true
 	case "being above":

@@ -13,6 +13,7 @@ func malformedSteps() []definition {
 	return []definition{
 		step(`the client cancels a name (.+)`, whenCancelsMalformed),
 		step(`the name is rejected`, thenMalformedRejected),
+		step(`the name is not accepted`, thenStrangeRefused),
 		step(`it is no fault of the server, which goes on`, thenNoCrash),
 	}
 }
@@ -127,6 +128,8 @@ func thenMalformedRejected(ctx context.Context) error {
 		return w.fail(c, want, "the cancel of a name %s is accepted", what)
 	case unimplemented(c.Exchange) && w.unsupported():
 		return inapplicable("the server does not support cancel: %s", c.Status())
+	case w.rest() && c.HTTP == 400 && namesCode(c.Exchange) && !isCode(c.Exchange, codes.InvalidArgument):
+		// Not the router's words: the service says what it takes the name for.
 	case notFound(c.Exchange), isCode(c.Exchange, codes.InvalidArgument, codes.PermissionDenied), w.rest() && refusal(c.HTTP):
 		return nil
 	case w.rest() && c.HTTP >= 300 && c.HTTP < 400, isCode(c.Exchange, codes.Unimplemented), !w.rest() && !c.GRPC.HasStatus && c.HTTP != 200:
@@ -139,6 +142,36 @@ func thenMalformedRejected(ctx context.Context) error {
 		return err
 	}
 	return w.fail(c, want, "the cancel of a name %s is not rejected as such", what)
+}
+
+// thenStrangeRefused judges that a strange name, which no operation has, is not
+// accepted. How it is refused is the business of cancel.malformed.no-crash.
+func thenStrangeRefused(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	what := w.facts["what"].(string)
+	switch {
+	case c.err != nil:
+		return inconclusive("the cancel brought no answer: %v (see cancel.malformed.no-crash)", c.err)
+	case c.Accepted() && w.rest() && envelope(object(c.Doc)):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case !c.Accepted():
+		return nil
+	}
+	unknown, err := w.unknownName(ctx)
+	if err != nil {
+		return err
+	}
+	control, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Cancel, cancelRequest(unknown), "control: is the name of no operation accepted?")
+	})
+	if err != nil {
+		return err
+	}
+	if control.Accepted() {
+		return inconclusive("the cancel of any name of no operation is accepted (see cancel.unknown.not-found)")
+	}
+	return w.fail(c, "INVALID_ARGUMENT or NOT_FOUND", "the cancel of a name %s, which no operation has, is accepted", what)
 }
 
 // unlessCommon is a ruling where names that are not strange have the same

@@ -40,7 +40,8 @@ type contest struct {
 	early  bool // the cancel was answered before done was seen
 	ended  bool // done was seen
 	seen   time.Time
-	itself bool // it ended by itself, with a response
+	itself bool  // it ended by itself, with a response
+	lost   *look // Get found it no more, once its cancel had raced its end
 	err    error
 }
 
@@ -218,9 +219,27 @@ func (w *world) contest(ctx context.Context, n natural, at float64) *contest {
 			c.ended, c.seen, c.itself = true, s.received, s.hasResponse
 		}
 	}
+	c.lost = w.isLost(ctx, c.op)
 	answered := c.cancel.Method != "" && c.cancel.err == nil
 	c.early = answered && (!c.ended || c.cancel.End().Before(c.seen))
 	return c
+}
+
+// isLost looks whether an operation that was seen is found no more, for the
+// observation window; nil where it is found.
+func (w *world) isLost(ctx context.Context, op *operation) *look {
+	if len(op.snapshots) == 0 {
+		return nil
+	}
+	var last look
+	late, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		last = l
+		return !notFound(l.Exchange), nil
+	})
+	if err != nil || !late {
+		return nil
+	}
+	return &last
 }
 
 // raceLooks is how many looks each client takes after it has seen the end, at
@@ -271,7 +290,7 @@ func thenOneTerminalResult(ctx context.Context) error {
 			continue
 		}
 		if err := w.judgeContest(ctx, c, all); err != nil {
-			return w.unlessFinishedToo(ctx, free[0], err)
+			return w.unlessOneDoes(ctx, targets.Running, w.unlessFinishedToo(ctx, free[0], err))
 		}
 	}
 	return w.enough(all)
@@ -349,6 +368,8 @@ func (w *world) judgeContest(ctx context.Context, c *contest, all []*contest) er
 	}
 	last := c.op.snapshots[len(c.op.snapshots)-1]
 	switch {
+	case c.lost != nil:
+		return w.fail(c.lost.call, "the operation, as it ended", "the operation is gone after its cancel raced its end")
 	case c.cancel.Accepted() && last.done && last.hasResponse:
 		w.observe("cancel.race.ok-then-success", "a cancel near the end was accepted, and the operation ended with its response")
 	case w.deniesEffect(c.cancel) && last.cancelled():

@@ -15,6 +15,7 @@ import (
 func repeatSteps() []definition {
 	return []definition{
 		step(`the client cancels it (three|ten) times`, whenCancelsTimes),
+		step(`the client cancels it until it has ended, and some more`, whenCancelsPastEnd),
 		step(`the client cancels it again before it has stopped`, whenCancelsAgain),
 		step(`sixteen clients cancel it at once`, whenCancelsAtOnce),
 		step(`the client gives up a cancel early and sends it again`, whenGivesUp),
@@ -66,6 +67,36 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 		out = append(out, r)
 		if r.err != nil {
 			break
+		}
+	}
+	w.facts["repetitions"] = out
+	return nil
+}
+
+// pastEnd is how many cancels come after the end of an operation: more than
+// what judges cancel.finished.*.
+const pastEnd = 4
+
+// whenCancelsPastEnd cancels an operation twice, follows it to its end, and
+// cancels it some more.
+func whenCancelsPastEnd(ctx context.Context) error {
+	w := of(ctx)
+	op, err := w.cancelIt(ctx)
+	if err != nil {
+		return err
+	}
+	var out []repetition
+	for i := range pastEnd + 1 {
+		r, err := w.repeat(ctx, op)
+		if err != nil {
+			return err
+		}
+		out = append(out, r)
+		if i > 0 {
+			continue
+		}
+		if _, err := w.becomesCancelled(ctx, op); err != nil {
+			return err
 		}
 	}
 	w.facts["repetitions"] = out

@@ -77,7 +77,28 @@ func (w *world) keeps(ctx context.Context, op *operation, end snapshot, d time.D
 		}
 		return false, nil
 	})
-	return err
+	return w.unlessLeftAloneToo(ctx, err)
+}
+
+// unlessLeftAloneToo keeps a finding about a finished operation only where one
+// that is not cancelled then keeps its result: operation.terminal.* own what
+// changes by itself. Other errors stay.
+func (w *world) unlessLeftAloneToo(ctx context.Context, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
+	how, ended := map[targets.Role]string{targets.Succeeding: "succeeded", targets.Failing: "failed"}[w.it.role]
+	if !ended {
+		how = "been cancelled"
+	}
+	op, err := w.finished(ctx, how)
+	if err != nil {
+		return err
+	}
+	if err := w.staysAs(ctx, op, op.snapshots[len(op.snapshots)-1]); err != nil {
+		return inconclusive("a finished operation that is left alone is no better: %v", err)
+	}
+	return finding
 }
 
 // thenLegalFinished judges the code of a cancel of a finished operation.

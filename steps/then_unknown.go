@@ -32,12 +32,28 @@ func thenNotFound(ctx context.Context) error {
 	case errorAsSuccess(c.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	default:
+		if err := w.unlessBroughtAbout(ctx); err != nil {
+			return err
+		}
 		if err := w.unlessPlainToo(ctx, c); err != nil {
 			return err
 		}
 		return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
 	}
 	return nil
+}
+
+// unlessBroughtAbout is a ruling where the first of two cancels has brought
+// about an operation of that name, which the second then cancels.
+func (w *world) unlessBroughtAbout(ctx context.Context) error {
+	if w.facts["twice"] == nil {
+		return nil
+	}
+	l, err := w.get(ctx, &operation{name: w.unknown, over: true})
+	if err == nil && l.found {
+		err = inconclusive("there is an operation of that name since it was cancelled (see cancel.unknown.no-create)")
+	}
+	return err
 }
 
 // thenNotCreated judges that Get does not find the unknown name, for the

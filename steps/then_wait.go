@@ -114,15 +114,52 @@ func thenExpiryNoError(ctx context.Context) error {
 	}
 }
 
+// showsEndAlone tells whether a Wait has shown an end which Get does not show.
+func (w *world) showsEndAlone(ctx context.Context, op *operation, x waited) (bool, error) {
+	if !x.found || x.garbled || !x.done {
+		return false, nil
+	}
+	l, err := w.get(ctx, op)
+	return err == nil && l.found && !l.garbled && !l.done, err
+}
+
+// madeUpEnd judges a Wait that has shown an end which Get does not show. Only
+// where it came with the expiry, on two operations, is it one of the expiry.
+func (w *world) madeUpEnd(ctx context.Context, x waited) error {
+	elsewhere := inconclusive("the Wait ended with the operation %s, which Get does not show (see operation.terminal.done-monotonic)", x.state())
+	expired := func(x waited) bool { return x.call.Elapsed >= x.asked*9/10 }
+	if !expired(x) {
+		return elsewhere
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	again, err := w.expire(ctx, op)
+	if err != nil {
+		return err
+	}
+	alone, err := w.showsEndAlone(ctx, op, again)
+	if err != nil {
+		return err
+	}
+	if !alone || !expired(again) {
+		return elsewhere
+	}
+	return w.failAt(again.snapshot, "the operation in progress, as Get shows it", "a Wait that expires shows an end that the operation does not have, twice")
+}
+
 // thenGoesOnAsOther judges that a Wait which expired has not ended the
 // operation, neither by a cancel nor otherwise. That another operation of the
 // role goes on shows that the end is not the role's own.
 func thenGoesOnAsOther(ctx context.Context) error {
 	w := of(ctx)
-	if x := w.theWait(); x.found && !x.garbled && x.done {
-		if l, err := w.get(ctx, w.it); err != nil || !l.done {
-			return inconclusive("the Wait ended with the operation %s, which Get does not show (see operation.terminal.done-monotonic)", x.state())
-		}
+	alone, err := w.showsEndAlone(ctx, w.it, w.theWait())
+	if err != nil {
+		return err
+	}
+	if alone {
+		return w.madeUpEnd(ctx, w.theWait())
 	}
 	for again := false; ; again = true {
 		err := w.unaffected(ctx, w.it, "a Wait that expired")
@@ -248,7 +285,25 @@ func whenCancelsWaiting(ctx context.Context) error {
 	r, err := w.cancelWhileWaiting(ctx)
 	w.it = r.op
 	w.facts["release"] = r
+	if r.hung.err != nil && w.plan.requirement.ID == "wait.released-on-cancel" {
+		return nil
+	}
 	return err
+}
+
+// cancelHangs judges a cancel that brings no answer while Waits are pending.
+func (w *world) cancelHangs(ctx context.Context, first call) error {
+	err := w.silent(ctx, first, func() (call, error) {
+		r, err := w.cancelWhileWaiting(ctx)
+		if r.hung.err != nil {
+			return r.hung, nil
+		}
+		return r.last.call, err
+	}, func() (call, error) { return w.controlCancel(ctx) })
+	if err != nil {
+		return err
+	}
+	return w.fail(first, "an answer, which also ends the Wait", "a cancel brings no answer while a Wait is pending, again on fresh operations, while others are answered")
 }
 
 // thenReleased judges that the cancellation ends a pending Wait.
@@ -256,6 +311,9 @@ func thenReleased(ctx context.Context) error {
 	w := of(ctx)
 	r, _ := w.facts["release"].(release)
 	const want = "soon after the end is visible, the cancelled operation"
+	if r.hung.err != nil {
+		return w.cancelHangs(ctx, r.hung)
+	}
 	for o := new(overdue); ; {
 		last := r.last
 		switch {

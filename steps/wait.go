@@ -191,10 +191,15 @@ type release struct {
 	stale   bool
 	control time.Duration // the longest Get of another operation meanwhile
 	early   bool          // a Wait ended with an error before the cancel was sent
+	hung    call          // the cancel, where it brought no answer
 }
 
-// cancelWhileWaiting cancels a fresh operation while a Wait for it is pending,
-// and follows both to their end. A Wait may answer at any time that the
+// waiters is how many Waits are pending when a cancel is to end them: a server
+// must wake all.
+const waiters = 2
+
+// cancelWhileWaiting cancels a fresh operation while Waits for it are pending,
+// and follows all to their end. A Wait may answer at any time that the
 // operation is in progress; it is then asked again.
 func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
 	op, err := w.startInProgress(ctx, targets.Running)
@@ -206,17 +211,49 @@ func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
 	defer stop()
 	waiting, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	seen := make(chan []call, 1)
-	go func() { seen <- w.keepWaiting(waiting, op) }()
-	if _, err = w.poll(ctx, op, becomesPending, func(look) (bool, error) { return false, nil }); err != nil {
+	seen := make(chan []call, waiters)
+	for range waiters {
+		go func() { seen <- w.keepWaiting(waiting, op) }()
+	}
+	sent, err := w.cancelWaited(ctx, op, &out)
+	if err != nil {
 		giveUp()
-		<-seen
+		for range waiters {
+			<-seen
+		}
 		return out, err
 	}
-	sent := time.Now()
+	timer := time.NewTimer(w.slack() + grace)
+	defer timer.Stop()
+	var all [][]call
+	for len(all) < waiters {
+		select {
+		case calls := <-seen:
+			all = append(all, calls)
+		case <-timer.C:
+			giveUp()
+		}
+	}
+	if out.control = stop(); ctx.Err() != nil {
+		return out, stopped(ctx)
+	}
+	w.readWaits(&out, all, sent)
+	return out, nil
+}
+
+// cancelWaited cancels the operation once Waits for it are pending, and follows
+// it to its end; sent is when the cancel was sent.
+func (w *world) cancelWaited(ctx context.Context, op *operation, out *release) (sent time.Time, err error) {
+	if _, err = w.poll(ctx, op, becomesPending, func(look) (bool, error) { return false, nil }); err != nil {
+		return sent, err
+	}
+	sent = time.Now()
 	c := w.cancel(ctx, op)
 	switch {
+	case c.err != nil && ctx.Err() != nil:
+		err = stopped(ctx)
 	case c.err != nil:
+		out.hung = c
 		err = inconclusive("the cancel brought no answer: %v", c.err)
 	case transient(c.Exchange):
 		err = inconclusive("cancel answered %s", c.Status())
@@ -225,33 +262,35 @@ func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
 	default:
 		out.settled, err = w.becomesCancelled(ctx, op)
 	}
-	if err != nil {
-		giveUp()
-		<-seen
-		return out, err
-	}
-	timer := time.NewTimer(w.slack() + grace)
-	defer timer.Stop()
-	var calls []call
-	select {
-	case calls = <-seen:
-	case <-timer.C:
-		giveUp()
-		calls = <-seen
-	}
-	if out.control = stop(); ctx.Err() != nil {
-		return out, stopped(ctx)
-	}
-	for _, c := range calls {
-		out.last = waited{look: look{call: c}, asked: longWait}
-		if c.err == nil {
-			out.last.look = w.sightWait(op, c)
+	return sent, err
+}
+
+// readWaits takes the Wait of which most is to be said: one that was pending
+// and has not shown the end, else one that has, else one that was refused.
+func (w *world) readWaits(out *release, all [][]call, sent time.Time) {
+	best := -1
+	for _, calls := range all {
+		r := *out
+		for _, c := range calls {
+			r.last = waited{look: look{call: c}, asked: longWait}
+			if c.err == nil {
+				r.last.look = w.sightWait(r.op, c)
+			}
+		}
+		last := r.last.call
+		r.stale = last.Start.After(r.settled.received)
+		r.early = last.err == nil && !last.Accepted() && last.End().Before(sent)
+		rank := 2
+		switch {
+		case r.early:
+			rank = 0
+		case r.last.found && !r.last.garbled && r.last.done:
+			rank = 1
+		}
+		if rank > best {
+			best, *out = rank, r
 		}
 	}
-	last := out.last.call
-	out.stale = last.Start.After(out.settled.received)
-	out.early = last.err == nil && !last.Accepted() && last.End().Before(sent)
-	return out, nil
 }
 
 // keepWaiting calls Wait until it shows the operation done, fails, or is given

@@ -13,6 +13,7 @@ func whenSteps() []definition {
 		step(`the client cancels it and follows it to its end`, whenCancelsAndFollows),
 		step(`the client follows it to its end`, whenFollows),
 		step(`the client cancels that name`, whenCancelsUnknown),
+		step(`the client cancels that name twice`, whenCancelsUnknownTwice),
 	}
 }
 
@@ -113,6 +114,16 @@ func whenCancelsUnknown(ctx context.Context) error {
 	w.checkError(c)
 	w.facts["call"] = c
 	return err
+}
+
+// whenCancelsUnknownTwice cancels the name of no operation again; what answers
+// the second is judged.
+func whenCancelsUnknownTwice(ctx context.Context) error {
+	of(ctx).facts["twice"] = true
+	if err := whenCancelsUnknown(ctx); err != nil {
+		return err
+	}
+	return whenCancelsUnknown(ctx)
 }
 
 // repeatTransient makes a call that has no effect until its answer is not

@@ -18,7 +18,7 @@ func overwrites(wanted func(h history, op *longrunningpb.Operation) bool, edit f
 	return func(next Service) Service {
 		changed := newLedger(next)
 		changed.edit = func(h history, op *longrunningpb.Operation) error {
-			if h.repeated && wanted(h, op) {
+			if h.again > 0 && wanted(h, op) {
 				edit(op)
 			}
 			return nil
@@ -26,7 +26,7 @@ func overwrites(wanted func(h history, op *longrunningpb.Operation) bool, edit f
 		return canceller{changed, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
 			err := ledger.Cancel(ctx, r)
 			h, _ := changed.of(r.GetName())
-			if op := peek(ctx, next, r.GetName()); h.repeated && wanted(h, op) {
+			if op := peek(ctx, next, r.GetName()); h.again > 0 && wanted(h, op) {
 				return nil
 			}
 			return err
@@ -82,8 +82,8 @@ func unimplementedOrBusy(next Service) Service {
 		busy := false
 		known.note(r.GetName(), func(h *history) {
 			h.cancels++
-			busy = h.cancels%2 == 1 && h.repeated
-			h.repeated = true
+			busy = h.cancels%2 == 1 && h.again > 0
+			h.again++
 		})
 		if busy {
 			return refuse(codes.Unavailable, "BUSY", "try again later")

@@ -40,6 +40,10 @@ func siblingMutants() []Mutant {
 				ok, err := path.Match(strings.ReplaceAll(idOf(cancelled), "_", "?"), idOf(other))
 				return ok && err == nil && strings.Contains(cancelled, "_")
 			}),
+		also("cancels-lowered", "Writes ids in lower case in some places, and as they are in others.",
+			func(cancelled, other string) bool {
+				return other != cancelled && idOf(other) == strings.ToLower(idOf(cancelled))
+			}),
 		also("cancels-above", "Cancels the operation that the cancelled one is below as well.",
 			func(cancelled, other string) bool { return strings.HasPrefix(cancelled, other+"/") }),
 		also("cancels-shortened", "Keys operations by the first 40 characters of their ids.",

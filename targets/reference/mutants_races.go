@@ -151,6 +151,15 @@ func repeatMutants() []Mutant {
 					return plainCancel(ctx, next, name)
 				})(purged(again)(next))
 			}}},
+		{Name: "repeat-restarts", Doc: "Starts an operation afresh that is cancelled again and again after its end.",
+			Breaks: []string{"cancel.repeat.single-outcome", "operation.terminal.done-monotonic"},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if isCancelled(op) && h.again > 2 {
+					op.Done, op.Result = false, nil
+					setState(op, running)
+				}
+				return nil
+			})}},
 		{Name: "repeat-resumes", Doc: "Toggles: a second cancel takes the first back.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: func(next Service) Service {
@@ -394,6 +403,18 @@ func raceMutants() []Mutant {
 					setState(op, running)
 				}
 			}, "operation.terminal.done-monotonic"),
+		{Name: "race-deletes", Doc: "Purges an operation that was cancelled near its end.", Breaks: []string{one},
+			Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
+				l := newLedger(next)
+				l.natural = raceNatural
+				l.edit = func(h history, op *longrunningpb.Operation) error {
+					if isCancelled(op) && late(h, 0.3) {
+						return notFound(op.GetName())
+					}
+					return nil
+				}
+				return l
+			}}},
 		{Name: "race-never-ends", Doc: "Loses an operation whose cancel meets its end: neither side finishes it.",
 			Breaks: []string{one},
 			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {

@@ -70,6 +70,27 @@ func unknownMutants() []Mutant {
 				_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
 				return notFound(name)
 			})}},
+		{Name: "unknown-ok-later", Doc: "Remembers that an unknown name was asked for, and answers OK to its next cancel.",
+			Breaks: []string{unknown}, Fault: Fault{Service: func(next Service) Service {
+				asked := newNameSet()
+				return unknownCancelled(func(_ context.Context, _ Service, name string) error {
+					if asked.add(name) > 1 {
+						return nil
+					}
+					return notFound(name)
+				})(next)
+			}}},
+		{Name: "cancel-creates-at-last", Doc: "Takes the second cancel of an unknown name for that of one that is yet to be written.",
+			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: func(next Service) Service {
+				asked := newNameSet()
+				return unknownCancelled(func(ctx context.Context, next Service, name string) error {
+					if asked.add(name) == 2 {
+						parent, id, _ := strings.Cut(name, "/operations/")
+						_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
+					}
+					return notFound(name)
+				})(next)
+			}}},
 		{Name: "cancel-creates-later", Doc: "Queues the cancel of an unknown name, and makes a record of it when its turn comes.",
 			Breaks: []string{"cancel.unknown.no-create"},
 			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
@@ -102,6 +123,23 @@ func rejectionMutants() []Mutant {
 					}
 					next.ServeHTTP(w, r)
 				})}},
+		{Name: "long-name-ok", Doc: "Drops a message with a name that does not fit, and answers OK.", Breaks: []string{"cancel.malformed.rejected"},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				err := next.Cancel(ctx, r)
+				if len(r.GetName()) > longID && !denies(err) {
+					return nil
+				}
+				return err
+			})}},
+		{Name: "malformed-failed-precondition", Doc: "Takes a name that cannot be one for that of an operation in the wrong state.",
+			Breaks: []string{"cancel.malformed.rejected"},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				err := next.Cancel(ctx, r)
+				if strings.ContainsAny(r.GetName(), `"<>`) && !denies(err) {
+					return refuse(codes.FailedPrecondition, "OPERATION_NOT_RUNNING", "operation is not running")
+				}
+				return err
+			})}},
 		{Name: "long-name-500", Doc: "Fails on a name that does not fit its column.",
 			Breaks: []string{"cancel.malformed.no-crash"},
 			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {

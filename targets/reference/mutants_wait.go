@@ -58,6 +58,22 @@ func pass(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// A waitCount counts the Waits that are pending, by name.
+type waitCount struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func newWaitCount() *waitCount { return &waitCount{count: map[string]int{}} }
+
+// add changes a count and returns it.
+func (c *waitCount) add(name string, n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count[name] += n
+	return c.count[name]
+}
+
 // forever is longer than any caller waits.
 const forever = time.Minute
 
@@ -106,6 +122,35 @@ func waitTimeMutants() []Mutant {
 				}
 				return next.Wait(ctx, r)
 			})}},
+		{Name: "wait-wakes-one", Doc: "Wakes one of those who wait for an operation that is cancelled, and leaves the others to their timeouts.",
+			Breaks: []string{waitReleased}, Fault: Fault{Service: func(next Service) Service {
+				woken := newNameSet()
+				return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					began := time.Now()
+					op, err := next.Wait(ctx, r)
+					if err == nil && isCancelled(op) && !before.GetDone() && woken.add(r.GetName()) > 1 {
+						err = pass(ctx, r.GetTimeout().AsDuration()-time.Since(began))
+					}
+					return op, err
+				})(next)
+			}}},
+		{Name: "wait-blocks-cancel", Doc: "Keeps a lock while a Wait is pending, which a cancel needs.", Breaks: []string{waitReleased},
+			Fault: Fault{Service: func(next Service) Service {
+				waiting := newWaitCount()
+				counted := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					waiting.add(r.GetName(), 1)
+					defer waiting.add(r.GetName(), -1)
+					return next.Wait(ctx, r)
+				})(next)
+				return canceller{counted, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					for waiting.add(r.GetName(), 0) > 0 {
+						if err := pass(ctx, 5*time.Millisecond); err != nil {
+							return err
+						}
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
 		{Name: "wait-not-woken", Doc: "Wakes those who wait when the work ends by itself, but not when it is cancelled.", Breaks: []string{waitReleased},
 			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				began := time.Now()
@@ -195,6 +240,13 @@ func waitExpiryMutants() []Mutant {
 			Fault: Fault{Service: failing(refuse(codes.DeadlineExceeded, "WAIT_EXPIRED", "the operation is not done yet"))}},
 		{Name: "expiry-failed-precondition", Doc: "Fails with FAILED_PRECONDITION when a Wait expires.", Breaks: []string{waitExpiry},
 			Fault: Fault{Service: failing(refuse(codes.FailedPrecondition, "OPERATION_NOT_DONE", "the operation is not done yet"))}},
+		{Name: "expiry-shows-end", Doc: "Answers a Wait that expires with an operation that has ended, which it has not.",
+			Breaks: []string{waitExpiry, "operation.terminal.done-monotonic"},
+			Fault: Fault{Service: expiring(func(_ context.Context, _ Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				op.Done = true
+				end(op, codes.DeadlineExceeded, "the deadline has passed")
+				return op, nil
+			})}},
 		{Name: "expiry-cancels", Doc: "Cancels the operation when a Wait expires: the caller's context was the worker's.", Breaks: []string{waitExpiry},
 			Fault: Fault{Service: expiring(func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				return op, next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: op.GetName()})

@@ -88,7 +88,7 @@ type history struct {
 	lasts    time.Duration // until it ends by itself
 	cancels  int           // calls, whatever their answer
 	accepted time.Time     // when the first cancel was accepted; zero: never
-	repeated bool          // a cancel came when it was done
+	again    int           // cancels that came when it was done
 	looks    int           // Gets and Waits that showed it done
 	ended    time.Time     // when one first did
 	deleted  bool
@@ -243,7 +243,9 @@ func (l *ledger) Cancel(ctx context.Context, r *longrunningpb.CancelOperationReq
 	err := l.Service.Cancel(ctx, r)
 	l.note(r.GetName(), func(h *history) {
 		h.cancels++
-		h.repeated = h.repeated || done
+		if done {
+			h.again++
+		}
 		if err == nil && h.accepted.IsZero() {
 			h.accepted = time.Now()
 		}
