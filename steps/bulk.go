@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -32,11 +33,8 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ex.Method == targets.List {
-		own, shown := w.ownIn(ex.Doc), len(ex.Response.Body)
-		if own == 0 {
-			shown = min(shown, shownOfForeign)
-		}
-		w.weigh(own + shown)
+		own := w.ownIn(ex.Doc)
+		w.weigh(own + min(len(ex.Response.Body), shownOfPage+own))
 		return ex
 	}
 	last, known := w.latest[ex.Request.Line]
@@ -52,32 +50,56 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 	return ex
 }
 
-// shownOfForeign is how much of a page is kept that shows no operation of the
-// case, in bytes.
-const shownOfForeign = 512
+// shownOfPage is how much is kept of the beginning of a page, and from each of
+// the case's own operations on, in bytes.
+const shownOfPage = 512
 
-// forgetForeign leaves of a page, once it is judged, no more than its beginning
-// where it shows no operation of the case and nothing that was broken.
-func (w *world) forgetForeign(page call) {
+// abridge leaves of a page, once it is judged, its beginning and the case's own
+// operations, where nothing on it was broken.
+func (w *world) abridge(page call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ownIn(page.Doc) > 0 || slices.ContainsFunc(w.breaches, func(b reports.Breach) bool { return b.Exchange == page.index }) {
+	if slices.ContainsFunc(w.breaches, func(b reports.Breach) bool { return b.Exchange == page.index }) {
 		return
 	}
 	ex := &w.exchanges[page.index]
-	ex.Note, ex.Response.Body = foreignPage, beginning(ex.Response.Body)
+	from := []int{0}
+	for _, op := range w.mine {
+		if at := strings.Index(ex.Response.Body, op.name); at >= 0 {
+			from = append(from, at)
+		}
+	}
+	if w.ownIn(page.Doc) == 0 {
+		ex.Note = foreignPage
+	}
+	slices.Sort(from)
+	ex.Response.Body = excerpts(ex.Response.Body, from)
 }
 
-// beginning is the first part of a text.
-func beginning(text string) string {
-	if len(text) <= shownOfForeign {
+// excerpts are the parts of a text that begin at some places, in their order.
+func excerpts(text string, from []int) string {
+	var b strings.Builder
+	end, left := 0, 0
+	for _, at := range from {
+		at = max(at, end)
+		for at > end && !utf8.RuneStart(text[at]) {
+			at--
+		}
+		if at > end {
+			b.WriteString("…")
+			left += at - end
+		}
+		end = min(at+shownOfPage, len(text))
+		for end < len(text) && !utf8.RuneStart(text[end]) {
+			end++
+		}
+		b.WriteString(text[at:end])
+	}
+	if left += len(text) - end; left == 0 {
 		return text
 	}
-	end := shownOfForeign
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return fmt.Sprintf("%s… (%d bytes more)", text[:end], len(text)-end)
+	fmt.Fprintf(&b, "… (%d bytes more)", left)
+	return b.String()
 }
 
 // weigh counts what is kept; the caller holds the mutex.

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,4 +46,15 @@ func TestFoldKeepsPagesThatShowSomething(t *testing.T) {
 	assert.Equal(t, []string{"list 1", "list 4", "list 5", "list 6", "list 8", "list 10"}, got)
 	assert.Equal(t, foreignPage+", nor on 2 more between", out[1].Note)
 	assert.Equal(t, 4, breaches[0].Exchange)
+}
+
+func TestExcerptsKeepTheBeginningAndWhatIsOurs(t *testing.T) {
+	short := strings.Repeat("é", shownOfPage/2)
+	assert.Equal(t, short, excerpts(short, []int{0}))
+	assert.Equal(t, short, excerpts(short, []int{0, 7}), "what follows on is no gap")
+	long := short + strings.Repeat("x", 1000) + "ours" + strings.Repeat("y", 2000)
+	ours := "ours" + strings.Repeat("y", shownOfPage-4)
+	assert.Equal(t, short+"…"+ours+"… (2492 bytes more)", excerpts(long, []int{0, shownOfPage + 1000}))
+	assert.Equal(t, short+"… (3004 bytes more)", excerpts(long, []int{0}))
+	assert.Equal(t, "é", excerpts("é", []int{0, 1}), "no rune is torn")
 }

@@ -53,24 +53,7 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 	tokens := map[string]bool{}
 	token := ""
 	for range maxPages {
-		c, err := w.repeatTransient(ctx, func() call {
-			return w.call(ctx, targets.List, listRequest(w.ep.List, filter, token), "")
-		})
-		out.last = c
-		if err != nil {
-			return out, err
-		}
-		if !c.Accepted() {
-			out.refused = true
-			if !notOffered(c) {
-				w.checkError(c)
-			}
-			return out, nil
-		}
-		next, err := w.readPage(c, &out)
-		if err == nil {
-			w.forgetForeign(c)
-		}
+		next, err := w.nextPage(ctx, listRequest(w.ep.List, filter, token), &out)
 		if err != nil || next == "" {
 			return out, err
 		}
@@ -80,6 +63,38 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 		tokens[next], token = true, next
 	}
 	return out, inconclusive("the list has more than %d pages", maxPages)
+}
+
+// pagesAtOnce is how many pages of lists a run reads at a time. They may be
+// long, and a page is held whole until it is judged.
+const pagesAtOnce = 4
+
+// nextPage reads one page of a list and returns the token of the next.
+func (w *world) nextPage(ctx context.Context, request *longrunningpb.ListOperationsRequest, into *listing) (string, error) {
+	select {
+	case w.run.pages <- struct{}{}:
+		defer func() { <-w.run.pages }()
+	case <-ctx.Done():
+		return "", stopped(ctx)
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.List, request, "") })
+	into.last = c
+	if err != nil {
+		return "", err
+	}
+	if !c.Accepted() {
+		into.refused = true
+		if !notOffered(c) {
+			w.checkError(c)
+		}
+		return "", nil
+	}
+	into.last.Exchange = recorded(c.Exchange) // a long list is not held until its end
+	next, err := w.readPage(c, into)
+	if err == nil {
+		w.abridge(c)
+	}
+	return next, err
 }
 
 // readPage takes the entries of one page and returns the token of the next.

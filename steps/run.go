@@ -32,8 +32,9 @@ type run struct {
 	prepared bool       // the transports were
 	headers  *headerSet // of the exchanges that are kept
 	seats    *seats
-	probing  sync.Mutex   // held while a transport is probed
-	started  atomic.Int64 // operations
+	pages    chan struct{} // taken while a page of a list is read
+	probing  sync.Mutex    // held while a transport is probed
+	started  atomic.Int64  // operations
 	mu       sync.Mutex
 	owned    map[string]bool // the ledger: names that this run started
 	open     map[string]bool // those not seen to end, and whether a cancel at the end was accepted
@@ -44,7 +45,7 @@ type run struct {
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
-		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)),
+		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)), pages: make(chan struct{}, pagesAtOnce),
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}}
 	for _, e := range catalogue {

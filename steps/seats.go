@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// beside is how many cases there may be for each that is at work, where those
-// that merely wait give up their place.
-const beside = 3
+// besideMost is how many cases there may be beside those at work, where the ones
+// that merely wait give up their place: twice as many, and not more than this.
+const besideMost = 32
 
 // restsAfter is how long a case waits for one thing before it gives up its
 // place.
@@ -27,7 +27,7 @@ func newSeats(n int, yield bool) *seats {
 	if n == 1 || !yield {
 		return &seats{cases: n}
 	}
-	return &seats{free: make(chan struct{}, n), cases: beside * n}
+	return &seats{free: make(chan struct{}, n), cases: n + min(2*n, besideMost)}
 }
 
 // A seat is the place of one case.
