@@ -203,6 +203,3 @@ func (s *headerSet) one(h map[string]string) map[string]string {
 	s.known[sum] = h
 	return h
 }
-
-// longestList bounds the names that are remembered of one list, in bytes.
-const longestList = 8 << 20

@@ -27,11 +27,11 @@ func listRequest(parent, filter, token string) *longrunningpb.ListOperationsRequ
 // A listing is one reading of the whole list. List may be stale, so that its
 // entries are judged one by one, and never against what Get showed when.
 type listing struct {
-	size    int                 // of the names, in bytes
+	size    int                 // entries
 	last    call                // the last page, or the call that was refused
 	refused bool                // the list was not given
-	names   map[string]*call    // every name, with the page that showed it
-	ours    map[string]snapshot // operations of this run, by the name that List shows
+	unknown *call               // the page that shows the name of no operation; nil where none does
+	ours    map[string]snapshot // the case's operations, and others of this run that are not done, by the name that List shows
 }
 
 // find returns the entry of an operation.
@@ -49,7 +49,7 @@ func (l listing) find(op *operation) (snapshot, bool) {
 
 // list reads every page of the list. The error is a ruling.
 func (w *world) list(ctx context.Context, filter string) (listing, error) {
-	out := listing{names: map[string]*call{}, ours: map[string]snapshot{}}
+	out := listing{ours: map[string]snapshot{}}
 	tokens := map[string]bool{}
 	token := ""
 	for range maxPages {
@@ -67,7 +67,7 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 
 // pagesAtOnce is how many pages of lists a run reads at a time. They may be
 // long, and a page is held whole until it is judged.
-const pagesAtOnce = 4
+const pagesAtOnce = 2
 
 // nextPage reads one page of a list and returns the token of the next.
 func (w *world) nextPage(ctx context.Context, request *longrunningpb.ListOperationsRequest, into *listing) (string, error) {
@@ -107,21 +107,24 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 	if !ok && doc["operations"] != nil {
 		return "", inconclusive("operations is no array in the answer of List")
 	}
-	page := c
-	page.Exchange = recorded(c.Exchange)
+	into.size += len(entries)
 	for _, e := range entries {
 		op := object(e)
 		name, _ := op["name"].(string)
-		if into.size += len(name) + valueSize; into.size > longestList {
-			return "", inconclusive("the names in the list take up more than %d MiB: it cannot be read to its end", longestList>>20)
+		if name != "" && name == w.unknown {
+			page := c
+			page.Exchange = recorded(c.Exchange)
+			into.unknown = &page
 		}
-		into.names[name] = &page
-		if !w.ownsAs(name) {
+		mine := w.isMine(name)
+		if !mine && !w.run.owns(name) {
 			continue
 		}
 		s := readOperation(c.Exchange, c.index, op)
 		s.partial = true
-		into.ours[name] = s
+		if mine || !s.done {
+			into.ours[name] = s
+		}
 		// A view without results is the list's own business; Get judges whether
 		// the operation has one.
 		if !s.done || s.hasError || s.hasResponse {
@@ -136,16 +139,13 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 	return "", nil
 }
 
-// ownsAs tells whether a name is that of an operation of this run, or an alias
-// of one of this case.
-func (w *world) ownsAs(name string) bool {
-	if w.run.owns(name) {
-		return true
-	}
+// isMine tells whether a name is that of an operation of this case, or an alias
+// of one.
+func (w *world) isMine(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, op := range w.mine {
-		if alias(op.name, name) {
+		if op.name == name || alias(op.name, name) {
 			return true
 		}
 	}

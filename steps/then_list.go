@@ -107,7 +107,7 @@ func thenStillListed(ctx context.Context) error {
 			return nil
 		}
 	}
-	return w.accuse(w.plan.requirement.ID, last.last.index, "the cancelled operation among those that are listed", fmt.Sprintf("%d others", len(last.names)),
+	return w.accuse(w.plan.requirement.ID, last.last.index, "the cancelled operation among those that are listed", fmt.Sprintf("%d others", last.size),
 		"the operation was listed while it was in progress and is no longer, %v after its end", w.settleFor())
 }
 
@@ -317,8 +317,8 @@ func thenNotListed(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return stopped(ctx)
 	}
-	if page, listed := l.names[w.unknown]; listed {
-		return w.fail(*page, "no entry of that name", "the cancel of a name of no operation has brought about an entry of the list")
+	if l.unknown != nil {
+		return w.fail(*l.unknown, "no entry of that name", "the cancel of a name of no operation has brought about an entry of the list")
 	}
 	if err != nil {
 		w.note("the list could not be read to its end: Get alone has judged")

@@ -116,7 +116,9 @@ func (j *judgement) judge(ctx context.Context) (*reports.Report, error) {
 	})
 	defer signals.stop()
 	j.options.Signal = signals.number
+	memory := newThrift(j.app.env)
 	j.options.OnCase = func(done, planned int, c reports.Case) {
+		memory.caseEnded(done)
 		j.progress.caseEnded(done, planned, c)
 		j.evidence.add(c)
 	}
