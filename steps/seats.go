@@ -50,10 +50,11 @@ func (s *seat) take(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken = true
-	if s.resting > 0 { // another wait has begun meanwhile
-		s.leave()
+	if s.taken || s.resting > 0 { // another wait has ended, or begun, meanwhile
+		<-s.seats.free
+		return
 	}
+	s.taken = true
 }
 
 // leave gives the place up; the caller holds the mutex.
