@@ -33,6 +33,7 @@ func newSeats(n int, yield bool) *seats {
 // A seat is the place of one case.
 type seat struct {
 	seats   *seats
+	turn    sync.Mutex // held while the place is taken
 	mu      sync.Mutex
 	taken   bool
 	resting int // waits of the case that are under way
@@ -41,6 +42,14 @@ type seat struct {
 // take waits for a place; where ctx ends before, the case goes on without one.
 func (s *seat) take(ctx context.Context) {
 	if s.seats.free == nil {
+		return
+	}
+	s.turn.Lock() // one wait of the case takes it for all
+	defer s.turn.Unlock()
+	s.mu.Lock()
+	needless := s.taken || s.resting > 0
+	s.mu.Unlock()
+	if needless {
 		return
 	}
 	select {
