@@ -29,8 +29,10 @@ Feature: A refused cancel
       Then a refused cancel has changed nothing
 
       Examples:
-        | how                                            |
-        | with a member that is not known                |
-        | with a body that is no JSON                    |
-        | with a body of another media type              |
-        | with the name of another operation in its body |
+        | how                                               |
+        | with a member that is not known                   |
+        | with a body that is no JSON                       |
+        | with a body of another media type                 |
+        | with its own name in its body                     |
+        | with the name of another operation in its body    |
+        | with the name of another operation as a parameter |

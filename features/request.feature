@@ -41,9 +41,11 @@ Feature: What a cancel request may carry
       Then the cancel counts like a plain one
 
       Examples:
-        | type                          |
-        | a content type with a charset |
-        | a content type in capitals    |
+        | type                                      |
+        | a content type with a charset             |
+        | a content type with a charset in capitals |
+        | a content type in capitals                |
+        | a content type with other capitals        |
 
   @req:cancel.request.body-name-same
   Rule: Body `{"name":"<same name as path>"}` is accepted (Google's own Go REST client for google.longrunning sends exactly this).
@@ -60,16 +62,21 @@ Feature: What a cancel request may carry
       Given a running operation
       And another running operation
       When the client cancels it by sending the name of the other in the body
-      Then nothing happens to the other one
+      Then only the operation in the path may be cancelled
 
   @req:cancel.request.query-name-ignored
   Rule: A `name` query parameter never redirects the call.
 
-    Scenario: The query names another operation
+    Scenario Outline: The query names another operation
       Given a running operation
       And another running operation
-      When the client cancels it by sending the name of the other as a parameter
-      Then nothing happens to the other one
+      When the client cancels it by sending <parameter>
+      Then only the operation in the path may be cancelled
+
+      Examples:
+        | parameter                                        |
+        | the name of the other as a parameter             |
+        | the name of the other as a parameter and no body |
 
   @req:cancel.request.unknown-body-field
   Rule: A body with an unknown member is either accepted (200, effective) or rejected (400 INVALID_ARGUMENT, ineffective); the choice is free (MAY), a server fault or a rejected-but-effective cancel is not.
@@ -97,10 +104,15 @@ Feature: What a cancel request may carry
   @req:cancel.request.system-params
   Rule: Google system query parameters (`alt=json`, `$alt=json`, `prettyPrint`, `key`, `quotaUser`, `fields`, `$.xgafv`) do not break cancel.
 
-    Scenario: The query has system parameters
+    Scenario Outline: The query has system parameters
       Given a running operation
-      When the client cancels it by sending the system parameters
+      When the client cancels it by sending <parameters>
       Then the cancel counts like a plain one
+
+      Examples:
+        | parameters                        |
+        | the system parameters             |
+        | the system parameters and no body |
 
   @req:cancel.request.unknown-query-param
   Rule: An unknown query parameter is either ignored (200) or rejected (400, ineffective); the choice is free (MAY), a server fault or a rejected-but-effective cancel is not.
@@ -113,7 +125,12 @@ Feature: What a cancel request may carry
   @req:cancel.request.chunked-empty
   Rule: A zero-length chunked body is treated like a zero-byte body.
 
-    Scenario: Nothing is sent, in chunks
+    Scenario Outline: Nothing is sent, in chunks
       Given a running operation
-      When the client cancels it by sending no body, in chunks
+      When the client cancels it by sending <nothing>
       Then the cancel counts like a plain one
+
+      Examples:
+        | nothing                                          |
+        | no body, in chunks, and no content type          |
+        | no body, in chunks, and the content type of JSON |

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/lro-tools/conform/targets"
@@ -36,8 +37,12 @@ func (w *world) oddCancel(reason string) (targets.RawRequest, bool) {
 		post.Body = []byte(`{`)
 	case "with a body of another media type":
 		post.Body, post.Header = []byte("{}"), map[string]string{"Content-Type": "text/plain"}
+	case "with its own name in its body":
+		post.Body = []byte(nameBody(w.it.name))
 	case "with the name of another operation in its body":
-		post.Body = fmt.Appendf(nil, `{"name":%q}`, w.others[0].name)
+		post.Body = []byte(nameBody(w.others[0].name))
+	case "with the name of another operation as a parameter":
+		post.Target += "?name=" + url.QueryEscape(w.others[0].name)
 	default:
 		return plain, false
 	}

@@ -17,7 +17,7 @@ func requestSteps() []definition {
 		step(`the client cancels it by sending (.+)`, whenCancelsInForm),
 		step(`the cancel counts like a plain one`, thenCountsLikePlain),
 		step(`the cancel takes effect, or is refused and has none`, thenEffectOrRefusal),
-		step(`nothing happens to the other one`, thenOtherUntouched),
+		step(`only the operation in the path may be cancelled`, thenPathAlone),
 	}
 }
 
@@ -56,6 +56,11 @@ func whenCancelsInForm(ctx context.Context, form string) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
+	if strings.HasSuffix(form, bodiless) {
+		if err := w.takesBodiless(ctx); err != nil {
+			return err
+		}
+	}
 	for try := 1; ; try++ {
 		c, err := w.cancelInForm(ctx, w.it, form)
 		if err != nil {
@@ -76,6 +81,29 @@ func whenCancelsInForm(ctx context.Context, form string) error {
 			return err
 		}
 	}
+}
+
+// bodiless ends the names of forms that have something else beside no body.
+const bodiless = " and no body"
+
+// takesBodiless sees that a cancel with no body and no content type does what
+// the plain one does: else that, and not what is beside it, is to blame.
+func (w *world) takesBodiless(ctx context.Context) error {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	c, err := w.cancelInForm(ctx, op, "no body and no content type")
+	switch {
+	case err != nil:
+		return err
+	case c.err != nil || !c.Accepted():
+		return inconclusive("a cancel with no body and no content type is not accepted: %s (see cancel.request.zero-bytes-no-content-type)", c.Status())
+	case !w.run.target.Guaranteed:
+		return nil
+	}
+	_, err = w.becomesCancelled(ctx, op)
+	return err
 }
 
 // freshLike starts another operation of the kind of one.
@@ -129,18 +157,28 @@ func (w *world) formed(form string, op *operation) (targets.RawRequest, error) {
 		r.Body = nil
 	case untypedChunks:
 		r.Body, r.Header, r.Chunked = nil, nil, true
-	case untypedChunks + ", called JSON":
+	case jsonChunks:
 		r.Body, r.Chunked = nil, true
 	case "a content type with a charset":
 		r.Header["Content-Type"] = "application/json; charset=utf-8"
+	case "a content type with a charset in capitals":
+		r.Header["Content-Type"] = "application/json;charset=UTF-8"
+	case "a content type with other capitals":
+		r.Header["Content-Type"] = "Application/JSON"
 	case "a content type in capitals":
 		r.Header = map[string]string{"CONTENT-TYPE": "application/json"}
 	case "the system parameters":
 		r.Target += "?alt=json&prettyPrint=false"
+	case "the system parameters and no body":
+		r.Target += "?alt=json&prettyPrint=false"
+		r.Body, r.Header = nil, nil
 	case "an unknown parameter":
 		r.Target += "?no_such=1"
 	case "the name of the other as a parameter":
 		r.Target += "?name=" + url.QueryEscape(w.others[0].name)
+	case "the name of the other as a parameter and no body":
+		r.Target += "?name=" + url.QueryEscape(w.others[0].name)
+		r.Body, r.Header = nil, nil
 	default:
 		return w.respelt(form, op, r)
 	}
@@ -206,5 +244,11 @@ func (w *world) clientHeader(form string, op *operation) map[string]string {
 	return nil
 }
 
-// untypedChunks is the form of a body of zero chunks without a content type.
-const untypedChunks = "no body, in chunks"
+// Forms of a body of zero chunks: what is left without ", in chunks," is the
+// form of zero bytes of the same type.
+const (
+	untypedChunks = "no body, in chunks, and no content type"
+	jsonChunks    = "no body, in chunks, and the content type of JSON"
+)
+
+func inChunks(form string) bool { return form == untypedChunks || form == jsonChunks }

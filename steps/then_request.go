@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -22,17 +23,6 @@ func thenCountsLikePlain(ctx context.Context) error {
 	if c.Accepted() {
 		return w.formEffective(ctx, c)
 	}
-	if form := w.facts["form"].(string); form == untypedChunks {
-		// The type of nothing is the business of the requirements about zero bytes.
-		var err error
-		if w.it, err = w.freshLike(ctx, w.it); err != nil {
-			return err
-		}
-		if err := whenCancelsInForm(ctx, form+", called JSON"); err != nil {
-			return err
-		}
-		return thenCountsLikePlain(ctx)
-	}
 	if note := w.toleratedRefusal(c); note != "" {
 		w.note("%s", note)
 		return nil
@@ -47,7 +37,52 @@ func thenCountsLikePlain(ctx context.Context) error {
 	if err := w.controlAccepted(ctx); err != nil {
 		return err
 	}
-	return w.refusedAgain(ctx, w.fail(c, likePlain, "a cancel by %s is refused, while the plain cancel is accepted", w.facts["form"]))
+	if inChunks(w.facts["form"].(string)) {
+		return w.chunksRefused(ctx, c)
+	}
+	return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, while the plain cancel is accepted", w.facts["form"]), nil)
+}
+
+// chunksRefused judges that an empty chunked body is refused: a finding where
+// zero bytes of the same type are accepted, or where both types are refused in
+// chunks. What else is refused belongs to the requirements about zero bytes.
+func (w *world) chunksRefused(ctx context.Context, c call) error {
+	form := w.facts["form"].(string)
+	accepted, err := w.formAccepted(ctx, strings.Replace(form, ", in chunks,", "", 1))
+	if err != nil {
+		return err
+	}
+	if accepted {
+		return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, while the same without chunks is accepted", form), nil)
+	}
+	if form != untypedChunks {
+		return inconclusive("zero bytes are refused as well where they are called JSON (see cancel.request.zero-bytes-json-content-type)")
+	}
+	if accepted, err = w.formAccepted(ctx, jsonChunks); err != nil {
+		return err
+	}
+	if accepted {
+		return nil
+	}
+	return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, whatever it is called, while the plain cancel is accepted", form), nil)
+}
+
+// formAccepted tells whether a cancel in a form is accepted on a fresh operation.
+func (w *world) formAccepted(ctx context.Context, form string) (bool, error) {
+	op, err := w.freshLike(ctx, w.it)
+	if err != nil {
+		return false, err
+	}
+	c, err := w.cancelInForm(ctx, op, form)
+	switch {
+	case err != nil:
+		return false, err
+	case c.err != nil:
+		return false, inconclusive("a cancel by %s brought no answer: %v", form, c.err)
+	case transient(c.Exchange):
+		return false, inconclusive("a cancel by %s is answered %s", form, c.Status())
+	}
+	return c.Accepted(), nil
 }
 
 // toleratedRefusal tells why a form may be refused; "" where it may not.
@@ -70,9 +105,12 @@ func (w *world) toleratedRefusal(c call) string {
 }
 
 // refusedAgain keeps the finding that a form is refused only where that
-// repeats: the operation may have ended in between. Where operations are scarce,
-// it stands as it is.
-func (w *world) refusedAgain(ctx context.Context, finding error) error {
+// repeats: the operation may have ended in between. What the refusal is, wrong
+// tells; nil: any. Where operations are scarce, the finding stands as it is.
+func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong func(call) bool) error {
+	if err := w.comesAndGoes(c); err != nil {
+		return err
+	}
 	if w.run.scarce(w.it.role) {
 		return finding
 	}
@@ -81,14 +119,23 @@ func (w *world) refusedAgain(ctx context.Context, finding error) error {
 		switch {
 		case err != nil:
 			return err
-		case c.err != nil || c.Accepted() || transient(c.Exchange):
-			return inconclusive("refused once, but not again (%s): %v", c.Status(), finding)
+		case c.err != nil || c.Accepted() || transient(c.Exchange) || wrong != nil && !wrong(c):
+			return inconclusive("refused so once, but not again (%s): %v", c.Status(), finding)
 		}
 	}
 	if w.run.effects[w.plan.transport].loses() {
 		return inconclusive("a plain cancel is refused now and then as well (see cancel.accept.in-progress)")
 	}
 	return finding
+}
+
+// comesAndGoes rules on a refusal by a server that was found to support cancel
+// at one time and not at another.
+func (w *world) comesAndGoes(c call) error {
+	if w.run.support[w.plan.transport].mixed && (unimplemented(c.Exchange) || w.rest() && (c.HTTP == 404 || c.HTTP == 405)) {
+		return inconclusive("support of cancel comes and goes: %s (see cancel.unimplemented.consistent)", c.Status())
+	}
+	return nil
 }
 
 // controlAccepted sees that the plain cancel of a fresh operation is accepted;
@@ -199,11 +246,7 @@ func thenEffectOrRefusal(ctx context.Context) error {
 	}
 	effect := err != nil
 	if !effect {
-		switch c.HTTP {
-		case 400:
-			return nil
-		case 413, 415, 422:
-			w.note("a cancel by %s is refused with HTTP %d, where INVALID_ARGUMENT is 400", w.facts["form"], c.HTTP)
+		if w.legalRefusal(c) {
 			return nil
 		}
 		err = w.fail(c, want, "a cancel by %s has an answer that is neither success nor INVALID_ARGUMENT", w.facts["form"])
@@ -217,13 +260,27 @@ func thenEffectOrRefusal(ctx context.Context) error {
 			return op, err
 		})
 	}
-	return w.refusedAgain(ctx, err)
+	return w.refusedAgain(ctx, c, err, func(c call) bool { return !w.legalRefusal(c) })
 }
 
-// thenOtherUntouched judges that an operation which only the body or the query
-// of a cancel named goes on. Where a plain cancel touches other operations as
-// well, the form is not to blame.
-func thenOtherUntouched(ctx context.Context) error {
+// legalRefusal tells whether a cancel that a server may refuse is refused as it
+// may be: a body by INVALID_ARGUMENT, one that is no object by 413 and 415 too; a
+// parameter by any 400.
+func (w *world) legalRefusal(c call) bool {
+	switch w.plan.requirement.ID {
+	case "cancel.request.malformed-body":
+		return c.HTTP == 413 || c.HTTP == 415 || c.HTTP == 400 && c.Code == codes.InvalidArgument
+	case "cancel.request.unknown-body-field":
+		return c.HTTP == 400 && c.Code == codes.InvalidArgument
+	}
+	return c.HTTP == 400
+}
+
+// thenPathAlone judges that an operation which only the body or the query of a
+// cancel named goes on, and that the name does not keep the cancel from being
+// taken or refused. Where a plain cancel touches other operations as well, the
+// form is not to blame.
+func thenPathAlone(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
 	err := w.unaffected(ctx, w.others[0], "a cancel of another operation, sent with "+w.facts["form"].(string))
@@ -243,16 +300,26 @@ func thenOtherUntouched(ctx context.Context) error {
 	case err != nil:
 		return err
 	case c.err != nil:
-		return inconclusive("the cancel brought no answer: %v", c.err)
-	case serverFault(c.Exchange):
-		w.note("a cancel by %s is answered %s", w.facts["form"], c.Status())
-	case !c.Accepted():
-		if touched, err := w.touched(ctx, w.it); err == nil && touched {
-			w.note("a cancel by %s is refused with %s, but takes effect", w.facts["form"], c.Status())
+		return w.formSilent(ctx, c, actsOnPath)
+	case c.Accepted() && w.run.target.Guaranteed:
+		if err := w.formEffective(ctx, c); isViolation(err) || ctx.Err() != nil {
+			return err
 		}
+	case faulty(c):
+		if err := w.controlAccepted(ctx); err != nil {
+			return err
+		}
+		return w.refusedAgain(ctx, c, w.fail(c, actsOnPath, "a cancel by %s is a reason for a server fault", w.facts["form"]), faulty)
 	}
 	return nil
 }
+
+// faulty tells whether a refusal is none of the client's errors.
+func faulty(c call) bool { return c.HTTP >= 500 && c.HTTP != 501 }
+
+// actsOnPath is what is expected of a cancel that names another operation
+// beside the one in its path.
+const actsOnPath = "the operation in the path is cancelled, or the cancel is refused with 4xx"
 
 // again repeats what a scenario did on fresh operations, and returns the one to
 // watch.

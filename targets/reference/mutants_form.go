@@ -43,7 +43,13 @@ func formMutants() []Mutant {
 	hangs := func(_ http.Handler, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	drops := func(http.Handler, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	crash := answering(refuse(codes.Internal, "REQUEST_FAILED", "the request could not be handled"))
+	unsupported := plainStatus(http.StatusUnsupportedMediaType)
 	named := func(_ *http.Request, body []byte) bool { return nameIn(body) != "" }
+	queried := func(r *http.Request, _ []byte) bool { return r.URL.Query().Has("name") }
+	differs := func(r *http.Request, body []byte) bool {
+		name := nameIn(body)
+		return name != "" && !strings.HasSuffix(decode(rawPath(r.URL)), "/"+name+verbSuffix)
+	}
 	return []Mutant{
 		{Name: "waits-for-body", Doc: "Waits for a body that does not come (usnistgov/ACVP#346).",
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, hangs)}},
@@ -106,11 +112,66 @@ func formMutants() []Mutant {
 		{Name: "query-hides-verb", Doc: "Looks for the verb at the end of the whole request target, and finds none where there is a query.",
 			Breaks: []string{"cancel.request.system-params", "cancel.request.unknown-query-param"},
 			Fault:  Fault{REST: onForm(func(r *http.Request, _ []byte) bool { return r.URL.RawQuery != "" }, answering(refuse(codes.NotFound, "PATH_NOT_FOUND", "no such path")))}},
+		{Name: "query-names-operation-bodiless", Doc: "Reads the request from the query where there is no body, the name as well.",
+			Breaks: []string{"cancel.request.query-name-ignored"},
+			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+				if name := r.URL.Query().Get("name"); name != "" && len(body) == 0 {
+					r = withName(r, name)
+				}
+				next.ServeHTTP(w, r)
+			})}},
+		{Name: "query-name-500", Doc: "Finds the name in the path and in the query, and fails on the second.",
+			Breaks: []string{"cancel.request.query-name-ignored"}, Fault: Fault{REST: onForm(queried, crash)}},
+		{Name: "query-name-ignored-cancel", Doc: "Takes a cancel with another name in the query for that of nothing, and says OK.",
+			Breaks: []string{"cancel.request.query-name-ignored"}, Fault: Fault{REST: onForm(queried, answering(nil))}},
+		{Name: "query-name-too-late", Doc: "Cancels first, and then refuses a name in the query.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.rejected.no-effect"}}, Fault: Fault{REST: tooLate(queried)}},
+		{Name: "body-name-too-late", Doc: "Cancels first, and then refuses the name in the body, even the same as in the path.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.rejected.no-effect"}},
+			Fault:    Fault{REST: tooLate(func(r *http.Request, body []byte) bool { return named(r, body) && !differs(r, body) })}},
+		{Name: "names-differ-500", Doc: "Fails where body and path name different operations.",
+			Breaks: []string{"cancel.request.path-name-authoritative"}, Fault: Fault{REST: onForm(differs, crash)}},
+		{Name: "names-differ-ignored-cancel", Doc: "Looks for an operation of both names where body and path differ, finds none, and says OK.",
+			Breaks: []string{"cancel.request.path-name-authoritative"}, Fault: Fault{REST: onForm(differs, answering(nil))}},
+		{Name: "unknown-member-422", Doc: "Answers 422 to a body with a member that it does not know, as its framework does.",
+			Breaks: []string{"cancel.request.unknown-body-field"}, Fault: Fault{REST: onForm(unknownMember, plainStatus(http.StatusUnprocessableEntity))}},
+		{Name: "malformed-body-422", Doc: "Answers 422 to a body that is no JSON object, as its framework does.",
+			Breaks: []string{"cancel.request.malformed-body"}, Fault: Fault{REST: onForm(noObject, plainStatus(http.StatusUnprocessableEntity))}},
+		{Name: "malformed-body-failed-precondition", Doc: "Says that a body that is no JSON object has come at the wrong time.",
+			Breaks: []string{"cancel.request.malformed-body"},
+			Fault:  Fault{REST: onForm(noObject, answering(refuse(codes.FailedPrecondition, "BODY_MALFORMED", "the body is no object")))}},
+		{Name: "charset-in-capitals-415", Doc: "Knows two spellings of the Content-Type, and none of them has a charset in capitals.",
+			Breaks: []string{"cancel.request.json-charset-param"},
+			Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
+				return len(body) > 0 && strings.Contains(r.Header.Get("Content-Type"), "UTF-8")
+			}, unsupported)}},
+		{Name: "media-type-in-capitals-415", Doc: "Compares the media type as text.",
+			Breaks: []string{"cancel.request.json-charset-param"},
+			Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
+				return strings.HasPrefix(r.Header.Get("Content-Type"), "Application/JSON")
+			}, unsupported)}},
+		{Name: "system-parameters-bodiless", Doc: "Reads the request from the query where there is no body, and knows no alt.",
+			Breaks: []string{"cancel.request.system-params"},
+			Fault: Fault{REST: refuseIf(invalid("PARAMETER_UNKNOWN", "query parameter is not known"), func(r *http.Request, body []byte) bool {
+				return len(body) == 0 && r.URL.Query().Has("alt")
+			})}},
+		{Name: "untyped-chunks-400", Doc: "Demands a Content-Type where the body comes in chunks, even an empty one.",
+			Breaks: []string{chunked}, Fault: Fault{REST: refuseIf(invalid("CONTENT_TYPE_REQUIRED", "Content-Type is required"), inEmptyChunks(false))}},
+		{Name: "json-chunks-400", Doc: "Parses a body as JSON where it has no length and is called so, even an empty one.",
+			Breaks: []string{chunked}, Fault: Fault{REST: refuseIf(invalid("BODY_MALFORMED", "unexpected end of JSON input"), inEmptyChunks(true))}},
 		{Name: "system-parameters-ignored-cancel", Doc: "Answers alt=json with a description of the method, and success.",
 			Breaks: []string{"cancel.request.system-params"},
 			Fault:  Fault{REST: onForm(func(r *http.Request, _ []byte) bool { return r.URL.Query().Has("alt") }, answering(nil))}},
 		clientHeaderMutant("refuses-client-header", "Refuses the header by which client libraries tell who they are.", "x-goog-api-client"),
 		clientHeaderMutant("refuses-user-project", "Fails on the header that names the project that pays.", "x-goog-user-project"),
+	}
+}
+
+// inEmptyChunks tells whether a body is empty and comes in chunks, with or
+// without a Content-Type.
+func inEmptyChunks(typed bool) func(r *http.Request, body []byte) bool {
+	return func(r *http.Request, body []byte) bool {
+		return r.ContentLength < 0 && len(body) == 0 && (r.Header.Get("Content-Type") != "") == typed
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -42,8 +43,6 @@ func requestVariants() []Variant {
 			Fault: Fault{REST: onForm(noObject, plainStatus(http.StatusUnsupportedMediaType))}},
 		{Name: "malformed-body-413", Doc: "Answers 413 to a body that is no JSON object.",
 			Fault: Fault{REST: onForm(noObject, plainStatus(http.StatusRequestEntityTooLarge))}},
-		{Name: "unknown-member-422", Doc: "Answers 422 to a body with a member that it does not know: a note.",
-			Fault: Fault{REST: onForm(unknownMember, plainStatus(http.StatusUnprocessableEntity))}},
 		{Name: "refuses-unknown-parameters", Doc: "Refuses query parameters that it does not know, and name.",
 			Fault: Fault{REST: refuseIf(invalid("PARAMETER_UNKNOWN", "query parameter is not known"), func(r *http.Request, body []byte) bool {
 				return unknownParameter(r, body) || r.URL.Query().Has("name")
@@ -58,11 +57,18 @@ func requestVariants() []Variant {
 					return next.Cancel(ctx, r)
 				})}},
 		{Name: "busy-at-first", Doc: "Answers UNAVAILABLE to the first cancels of each form over REST.", Fault: Fault{REST: busyAtFirst}},
-		{Name: "body-name-crashes-harmlessly", Doc: "Fails where body and path name different operations, and touches neither: a note.",
-			Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
-				name := nameIn(body)
-				return name != "" && !strings.HasSuffix(decode(rawPath(r.URL)), "/"+name+verbSuffix)
-			}, answering(refuse(codes.Internal, "NAME_MISMATCH", "names differ")))}},
+		{Name: "fails-once-on-bodies", Doc: "Fails on the first body that is no object, and refuses the others as it may.",
+			Fault: Fault{REST: failsOnce(noObject)}},
+	}
+}
+
+// failsOnce answers INTERNAL to the first cancel that applies.
+func failsOnce(applies func(r *http.Request, body []byte) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		var failed atomic.Bool
+		return refuseIf(refuse(codes.Internal, "REQUEST_FAILED", "the request could not be handled"), func(r *http.Request, body []byte) bool {
+			return applies(r, body) && failed.CompareAndSwap(false, true)
+		})(next)
 	}
 }
 
