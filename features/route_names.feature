@@ -62,12 +62,17 @@ Feature: Which operation a path names
   @req:cancel.route.zero-segment-name
   Rule: `POST …/operations:cancel` (empty id, zero segments under `**`) is rejected 400/404 and cancels nothing.
 
-    Scenario: An empty id names nothing
+    Scenario Outline: An empty id names nothing
       Given a running operation
       And another running operation
-      When the client posts to the empty id beside it
+      When the client posts to <nothing>
       Then the answer refuses the empty id
       And nothing happens to it
+
+      Examples:
+        | nothing                               |
+        | the empty id beside it                |
+        | the empty id behind a slash beside it |
 
   @req:cancel.route.version-neutral
   Rule: The same operation may be addressed under another API version of the same service.

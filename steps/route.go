@@ -56,15 +56,22 @@ func whenWrongMethod(ctx context.Context, method string) error {
 		return err
 	}
 	w.facts["form"] = method
-	return w.post(ctx, w.wrongMethod(method, w.it))
+	return w.post(ctx, w.wrongMethod(method, w.it)...)
 }
 
-func (w *world) wrongMethod(method string, op *operation) targets.RawRequest {
+// wrongMethod is another HTTP method on the path of a cancel, twice: those that
+// may have a body are sent with one and without.
+func (w *world) wrongMethod(method string, op *operation) []targets.RawRequest {
 	r := plainForm(op)
 	r.Method, r.HTTPMethod = "", method
-	if method != "PUT" && method != "PATCH" {
-		r.Body, r.Header = nil, nil
+	if method == "PUT" || method == "PATCH" {
+		return []targets.RawRequest{r, withoutBody(r)}
 	}
+	return []targets.RawRequest{withoutBody(r), withoutBody(r)}
+}
+
+func withoutBody(r targets.RawRequest) targets.RawRequest {
+	r.Body, r.Header = nil, nil
 	return r
 }
 
@@ -83,8 +90,9 @@ func whenPosts(ctx context.Context, what string) error {
 }
 
 // post sends requests that are to touch nothing. Transient answers are
-// repeated; the last call is the scenario's.
+// repeated; the calls are the scenario's, above all the last.
 func (w *world) post(ctx context.Context, list ...targets.RawRequest) error {
+	var calls []call
 	for _, r := range list {
 		w.it.attempt()
 		w.it.formed = true
@@ -93,13 +101,20 @@ func (w *world) post(ctx context.Context, list ...targets.RawRequest) error {
 			if c.err != nil && ctx.Err() != nil {
 				return stopped(ctx)
 			}
-			w.facts["call"] = c
 			if c.err != nil || !transient(c.Exchange) || try == transientTries || !sleep(ctx, firstPause*20) {
+				calls = append(calls, c)
 				break
 			}
 		}
 	}
+	w.facts["calls"], w.facts["call"] = calls, calls[len(calls)-1]
 	return nil
+}
+
+// posted are the calls that post made.
+func (w *world) posted() []call {
+	calls, _ := w.facts["calls"].([]call)
+	return calls
 }
 
 // misses are the requests to a path that is no cancel of the operation, or
@@ -107,9 +122,13 @@ func (w *world) post(ctx context.Context, list ...targets.RawRequest) error {
 func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, error) {
 	r := plainForm(w.it)
 	name := strings.TrimSuffix(r.Target, ":cancel")
-	if ending, ok := endingOf(what); ok {
+	if ending, ok := spellings[what]; ok {
 		r.Target = name + ending
 		return []targets.RawRequest{r}, nil
+	}
+	if ending, ok := nearMisses[what]; ok {
+		r.Target = name + ending
+		return []targets.RawRequest{r, withoutBody(r)}, nil
 	}
 	p, err := w.pathOf(w.it.name)
 	if err != nil {
@@ -125,11 +144,11 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 		}
 		slash := strings.Fields(what)[3]
 		r.Target = name[:i] + slash + name[i+1:] + ":cancel"
-	case "the empty id beside it":
+	case "the empty id beside it", "the empty id behind a slash beside it":
 		if !w.ep.Loopback && !w.run.target.Confirmed {
 			return nil, untested("confirm", "an empty id is sent only to loopback, or with confirm: true: a faulty server might cancel everybody's operations")
 		}
-		r.Target = p.to(p.collection+1) + ":cancel"
+		r = emptyID(what, p, r)
 	case "its name under another version":
 		return w.otherVersion(r)
 	default:
@@ -138,21 +157,32 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 	return []targets.RawRequest{r}, nil
 }
 
-// endingOf is what stands in place of the verb of a cancel.
-func endingOf(what string) (string, bool) {
-	ending, ok := map[string]string{
-		"its name with a misspelt verb":         ":cancle",
-		"its name without a verb":               "",
-		"its name with the verb as a parameter": "?cancel",
-		"its name with a longer verb":           ":cancelled",
-		"its name with a shorter verb":          ":cance",
-		"its name with a verb that ends alike":  ":uncancel",
-		"its name and the verb in capitals":     ":CANCEL",
-		"its name and the verb before a slash":  ":cancel/",
-		"its name and the verb behind a slash":  "/cancel",
-		"its name and the verb behind %3A":      "%3Acancel",
-	}[what]
-	return ending, ok
+// emptyID is a cancel whose path has no id.
+func emptyID(what string, p namePath, r targets.RawRequest) targets.RawRequest {
+	r.Target = p.to(p.collection + 1)
+	if strings.Contains(what, "slash") {
+		r.Target += "/"
+	}
+	r.Target += ":cancel"
+	return r
+}
+
+// nearMisses are what stands in place of the verb of a cancel, and is none.
+var nearMisses = map[string]string{
+	"its name with a misspelt verb":         ":cancle",
+	"its name without a verb":               "",
+	"its name with the verb as a parameter": "?cancel",
+	"its name with a longer verb":           ":cancelled",
+	"its name with a shorter verb":          ":cance",
+	"its name with a verb that ends alike":  ":uncancel",
+}
+
+// spellings are other ways to write the verb, which a server is free to take.
+var spellings = map[string]string{
+	"its name and the verb in capitals":    ":CANCEL",
+	"its name and the verb before a slash": ":cancel/",
+	"its name and the verb behind a slash": "/cancel",
+	"its name and the verb behind %3A":     "%3Acancel",
 }
 
 // otherParents are the cancels of the operation's id under parents that do not

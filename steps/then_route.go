@@ -15,7 +15,6 @@ const asStranger = ", as a stranger"
 // thenUntouched judges that a request which is no cancel touches nothing.
 func thenUntouched(ctx context.Context) error {
 	w := of(ctx)
-	c := w.theCall()
 	form, _ := w.facts["form"].(string)
 	how := form + " on the path of its cancel"
 	posted := strings.Contains(form, " ")
@@ -25,18 +24,23 @@ func thenUntouched(ctx context.Context) error {
 	ops := append([]*operation{w.it}, w.others...)
 	err := together(len(ops), func(i int) error { return w.unaffected(ctx, ops[i], how) })
 	switch {
-	case err != nil && (!isViolation(err) || endangers(w.plan) != ""):
+	case err == nil:
+	case !isViolation(err), endangers(w.plan) != "":
 		return err
-	case err != nil && strings.HasSuffix(form, asStranger):
+	case strings.HasSuffix(form, asStranger):
 		return w.unlessStrangerMay(ctx, err)
-	case err != nil:
+	default:
 		return w.confirmed(ctx, err, w.repeatMiss)
-	case c.err != nil:
-		return inconclusive("nothing happened, but the request brought no answer: %v", c.err)
-	case transient(c.Exchange):
-		return inconclusive("nothing happened, but the request was answered %s", c.Status())
-	case posted && (c.Accepted() || c.HTTP >= 500 && c.HTTP != 501):
-		w.note("%s is answered %s", how, c.Status())
+	}
+	for _, c := range w.posted() {
+		switch {
+		case c.err != nil:
+			return inconclusive("nothing happened, but the request brought no answer: %v", c.err)
+		case transient(c.Exchange):
+			return inconclusive("nothing happened, but the request was answered %s", c.Status())
+		case posted && (c.Accepted() || faulty(c)):
+			w.note("%s is answered %s", how, c.Status())
+		}
 	}
 	return nil
 }
@@ -90,53 +94,58 @@ func thenWrongMethodStatus(ctx context.Context) error {
 	w := of(ctx)
 	method, _ := w.facts["form"].(string)
 	return w.refusedStatus(ctx, method+" on the path of a cancel", method == "HEAD" || method == "OPTIONS" || method == "DELETE",
-		func(op *operation) targets.RawRequest { return w.wrongMethod(method, op) })
+		func(op *operation) []targets.RawRequest { return w.wrongMethod(method, op) })
 }
 
 // thenEmptyIDRefused judges the status of a cancel with an empty id.
 func thenEmptyIDRefused(ctx context.Context) error {
 	w := of(ctx)
-	return w.refusedStatus(ctx, "a cancel with an empty id", false, func(op *operation) targets.RawRequest {
+	what, _ := w.facts["form"].(string)
+	return w.refusedStatus(ctx, "a cancel with an empty id", false, func(op *operation) []targets.RawRequest {
 		r := plainForm(op)
 		if p, err := w.pathOf(op.name); err == nil {
-			r.Target = p.to(p.collection+1) + ":cancel"
+			r = emptyID(what, p, r)
 		}
-		return r
+		return []targets.RawRequest{r}
 	})
 }
 
-// refusedStatus judges the status of a request that is no cancel: 400, 404,
+// refusedStatus judges the status of requests that are no cancel: 400, 404,
 // 405 or 501. Success is legal where mayAccept says so; any other
 // status below 500 is a note.
-func (w *world) refusedStatus(ctx context.Context, what string, mayAccept bool, request func(*operation) targets.RawRequest) error {
-	c := w.theCall()
+func (w *world) refusedStatus(ctx context.Context, what string, mayAccept bool, requests func(*operation) []targets.RawRequest) error {
 	const want = "HTTP 400, 404, 405 or 501"
-	switch {
-	case c.err != nil:
-		err := w.silent(ctx, c, func() (call, error) {
-			op, err := w.startInProgress(ctx, w.it.role)
+	for i, c := range w.posted() {
+		switch {
+		case c.err != nil:
+			err := w.silent(ctx, c, func() (call, error) {
+				op, err := w.startInProgress(ctx, w.it.role)
+				if err != nil {
+					return call{}, err
+				}
+				return w.raw(ctx, requests(op)[i], ""), nil
+			}, w.plainCancel(ctx))
 			if err != nil {
-				return call{}, err
+				return err
 			}
-			return w.raw(ctx, request(op), ""), nil
-		}, w.plainCancel(ctx))
-		if err != nil {
-			return err
+			return w.fail(c, want, "%s brings no answer, again with fresh operations, while cancels are answered", what)
+		case transient(c.Exchange):
+			return inconclusive("%s is answered %s", what, c.Status())
+		case c.Accepted() && mayAccept, refusal(c.HTTP):
+		case c.Accepted():
+			if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+				return err
+			}
+			return w.fail(c, want, "%s is answered with success", what)
+		case c.HTTP >= 500:
+			if err := w.controlAccepted(ctx); err != nil {
+				return err
+			}
+			return w.fail(c, want, "%s is answered with a server fault", what)
+		default:
+			w.note("%s is answered %s", what, c.Status())
 		}
-		return w.fail(c, want, "%s brings no answer, again with fresh operations, while cancels are answered", what)
-	case transient(c.Exchange):
-		return inconclusive("%s is answered %s", what, c.Status())
-	case c.Accepted() && mayAccept, refusal(c.HTTP):
-		return nil
-	case c.Accepted():
-		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
-			return err
-		}
-		return w.fail(c, want, "%s is answered with success", what)
-	case c.HTTP >= 500:
-		return w.fail(c, want, "%s is answered with a server fault", what)
 	}
-	w.note("%s is answered %s", what, c.Status())
 	return nil
 }
 

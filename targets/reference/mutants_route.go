@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 
@@ -101,6 +102,11 @@ func methodMutants() []Mutant {
 				record(next, redirected(r, http.MethodPost, rawPath(r.URL)))
 				next.ServeHTTP(w, r)
 			})}},
+		{Name: "put-cancels-bodiless", Doc: "Takes a PUT without a body for the cancel of clients that know no POST.",
+			Breaks: []string{effect, status},
+			Fault:  Fault{REST: where(func(r *http.Request) bool { return onVerb(http.MethodPut)(r) && r.ContentLength == 0 }, cancel)}},
+		{Name: "second-get-cancels", Doc: "Answers the first GET of a path from its cache, and takes the second for a cancel.",
+			Breaks: []string{effect}, Fault: Fault{REST: secondGetCancels}},
 		{Name: "get-drops-verb", Doc: "Cuts the verb off a path, so that GET shows the operation.",
 			Breaks: []string{status}, Fault: Fault{REST: where(onVerb(http.MethodGet), rewritten(http.MethodGet, withoutVerb))}},
 		{Name: "patch-500", Doc: "Fails on a method that it does not know.",
@@ -113,6 +119,22 @@ func methodMutants() []Mutant {
 				http.Error(w, "bad gateway", http.StatusBadGateway)
 			})}},
 	}
+}
+
+// secondGetCancels cancels by every second GET to the path of a cancel.
+func secondGetCancels(next http.Handler) http.Handler {
+	var mu sync.Mutex
+	times := map[string]int{}
+	return where(onVerb(http.MethodGet), func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		times[r.URL.Path]++
+		n := times[r.URL.Path]
+		mu.Unlock()
+		if n%2 == 0 {
+			record(next, redirected(r, http.MethodPost, rawPath(r.URL)))
+		}
+		next.ServeHTTP(w, r)
+	})(next)
 }
 
 // verbOf is the verb of a path, which follows the last colon of its last segment.
@@ -147,6 +169,9 @@ func verbMutants() []Mutant {
 		miss("verb-abbreviated", "Takes abbreviations of a verb.", onVerb(func(v string) bool { return v != "" && strings.HasPrefix("cancel", v) })),
 		miss("unknown-verb-cancels", "Knows one verb, and takes every other one for it.", onVerb(func(v string) bool { return v != "" })),
 		miss("post-cancels", "Takes a POST to an operation for a cancel, with or without a verb.", onVerb(func(v string) bool { return v == "" })),
+		miss("bodiless-post-cancels", "Takes a POST without verb and body for a cancel: there is nothing else that it could be.", func(r *http.Request) bool {
+			return verbOf(rawPath(r.URL)) == "" && r.ContentLength == 0
+		}),
 		miss("query-verb-cancels", "Takes the verb from the query as well.", func(r *http.Request) bool { return r.URL.Query().Has("cancel") }),
 		{Name: "splits-at-first-colon", Doc: "Splits the last segment at its first colon, so that an id with one is not found (grpc-gateway#760).",
 			Breaks: []string{"cancel.route.post-verb-suffix"},
@@ -252,6 +277,11 @@ func placeMutants() []Mutant {
 			Breaks: []string{dots}, Fault: dotsResolved(func(p string) bool { return strings.Contains(p, "/./") })},
 		{Name: "empty-id-ok", Doc: "Takes the collection for an operation, as grpc-gateway hands it on, and answers OK.",
 			Breaks: []string{zero}, Fault: Fault{REST: where(empty, answering(nil))}},
+		{Name: "empty-id-behind-slash-ok", Doc: "Takes a slash at the end of the collection for the name of all that is in it, and answers OK.",
+			Breaks: []string{zero}, Fault: Fault{REST: where(posted(func(p string) bool { return strings.HasSuffix(p, "/operations/"+verbSuffix) }), answering(nil))}},
+		{Name: "posts-500", Doc: "Fails on every cancel, before it reads the path.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.accept.in-progress"}},
+			Fault:    Fault{REST: where(onVerb(http.MethodPost), answering(refuse(codes.Internal, "REQUEST_FAILED", "the request could not be handled")))}},
 		{Name: "empty-id-500", Doc: "Fails on an empty id.",
 			Breaks: []string{zero}, Fault: Fault{REST: where(empty, answering(refuse(codes.Internal, "REQUEST_FAILED", "index out of range")))}},
 		{Name: "empty-id-cancels-all", Doc: "Takes an empty id for all operations of the parent, and says that it has found none.",
