@@ -14,6 +14,33 @@ Feature: What a successful cancel answers
       When the client cancels it again before it has stopped
       Then the success has the status 200
 
+    Scenario Outline: The status is 200, however the cancel is sent
+      Given a running operation
+      When the client cancels it by sending <form>
+      Then the success has the status 200
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario Outline: The status is 200, whatever is cancelled
+      Given a <kind> operation
+      When the client cancels it
+      Then the success has the status 200
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    Scenario: The status is 200 after the end
+      Given an operation that has succeeded
+      When the client cancels it
+      Then the success has the status 200
+
   @req:cancel.response.empty-json-object
   Rule: The body is exactly one JSON object with zero members: not zero bytes, `null`, `[]`, `""`, `{"@type":…}`, an Operation, or any extra member.
 
@@ -27,6 +54,33 @@ Feature: What a successful cancel answers
       When the client cancels it again before it has stopped
       Then the answer is an empty object
 
+    Scenario Outline: The body is an empty object, however the cancel is sent
+      Given a running operation
+      When the client cancels it by sending <form>
+      Then the answer is an empty object
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario Outline: The body is an empty object, whatever is cancelled
+      Given a <kind> operation
+      When the client cancels it
+      Then the answer is an empty object
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    Scenario: The body is an empty object after the end
+      Given an operation that has succeeded
+      When the client cancels it
+      Then the answer is an empty object
+
   @req:cancel.response.content-type-json
   Rule: The success response has media type `application/json`.
 
@@ -38,4 +92,31 @@ Feature: What a successful cancel answers
     Scenario: The answer to a repeated cancel says that it is JSON
       Given a slow operation
       When the client cancels it again before it has stopped
+      Then the answer says that it is JSON
+
+    Scenario Outline: The answer says that it is JSON, however the cancel is sent
+      Given a running operation
+      When the client cancels it by sending <form>
+      Then the answer says that it is JSON
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario Outline: The answer says that it is JSON, whatever is cancelled
+      Given a <kind> operation
+      When the client cancels it
+      Then the answer says that it is JSON
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    Scenario: The answer says that it is JSON after the end
+      Given an operation that has succeeded
+      When the client cancels it
       Then the answer says that it is JSON

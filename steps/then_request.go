@@ -132,10 +132,16 @@ func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong f
 // comesAndGoes rules on a refusal by a server that was found to support cancel
 // at one time and not at another.
 func (w *world) comesAndGoes(c call) error {
-	if w.run.support[w.plan.transport].mixed && (unimplemented(c.Exchange) || w.rest() && (c.HTTP == 404 || c.HTTP == 405)) {
+	if w.run.support[w.plan.transport].mixed && looksUnsupported(c.Exchange) {
 		return inconclusive("support of cancel comes and goes: %s (see cancel.unimplemented.consistent)", c.Status())
 	}
 	return nil
+}
+
+// looksUnsupported tells whether an answer is what servers without cancel give:
+// UNIMPLEMENTED, or over REST what routers answer where nothing is bound.
+func looksUnsupported(ex targets.Exchange) bool {
+	return unimplemented(ex) || ex.Transport == targets.REST && (ex.HTTP == 404 || ex.HTTP == 405)
 }
 
 // controlAccepted sees that the plain cancel of a fresh operation is accepted;

@@ -49,8 +49,11 @@ func (w *world) mustAccept(ctx context.Context, op *operation, c call) error {
 	if l.done && !l.cancelled() {
 		return w.tooSoon(op)
 	}
-	if w.run.support[w.plan.transport].unprobed && (unimplemented(c.Exchange) || w.rest() && (c.HTTP == 404 || c.HTTP == 405)) {
+	if w.run.support[w.plan.transport].unprobed && looksUnsupported(c.Exchange) {
 		return inconclusive("the cancel is answered %s, and it could not be found out whether the server supports cancel at all (key cancel)", c.Status())
+	}
+	if err := w.comesAndGoes(c); err != nil {
+		return err
 	}
 	if op.role == targets.Running {
 		w.run.effects[w.plan.transport].tellLost()
@@ -67,10 +70,17 @@ func (w *world) success() (call, error) {
 	if c.err != nil {
 		return c, inconclusive("the cancel brought no answer: %v (see cancel.accept.in-progress)", c.err)
 	}
-	if !c.Accepted() {
-		return c, w.refused(c)
+	form, formed := w.facts["form"]
+	switch {
+	case c.Accepted():
+		return c, nil
+	case w.unsupported():
+	case formed:
+		return c, inconclusive("the cancel by %s was refused with %s (see cancel.request)", form, c.Status())
+	case w.it.lastDone():
+		return c, inapplicable("the cancel of a finished operation is refused with %s, as it may be", c.Status())
 	}
-	return c, nil
+	return c, w.refused(c)
 }
 
 func thenStatus200(ctx context.Context) error {
@@ -83,15 +93,15 @@ func thenStatus200(ctx context.Context) error {
 }
 
 // thenEmptyObject judges the body of success: one JSON object without members.
-// 204 has its own requirement, and no body to judge.
+// Another success than 200 that has no body has its own requirement.
 func thenEmptyObject(ctx context.Context) error {
 	w := of(ctx)
 	c, err := w.success()
 	if err != nil {
 		return err
 	}
-	if c.HTTP == 204 {
-		return inconclusive("204 has no body (see cancel.response.status-200)")
+	if len(c.Body) == 0 && c.HTTP != 200 {
+		return inconclusive("HTTP %d came without a body (see cancel.response.status-200)", c.HTTP)
 	}
 	m, ok := c.Doc.(map[string]any)
 	switch {

@@ -45,13 +45,69 @@ func repeatedSuccesses(edit func(d *draft)) func(http.Handler) http.Handler {
 	}
 }
 
+// successIn decorates the REST side so that edit changes the success of the
+// cancels that apply; op is the operation as it was before.
+func successIn(applies func(r *http.Request, body []byte, op map[string]any) bool, edit func(d *draft, body []byte)) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		before := redirected(r, http.MethodGet, withoutVerb(rawPath(r.URL)))
+		op := record(next, before).doc()
+		d := record(next, r)
+		if d.status == http.StatusOK && applies(r, body, op) {
+			edit(d, body)
+		}
+		d.send(w)
+	})
+}
+
+// stateIn is the state in the metadata of an operation's document.
+func stateIn(op map[string]any) string {
+	m, _ := op["metadata"].(map[string]any)
+	if v, ok := m["value"].(map[string]any); ok {
+		m = v
+	}
+	state, _ := m["state"].(string)
+	return state
+}
+
+// someResponseMutants answer wrongly to cancels of a certain form, or of
+// certain operations.
+func someResponseMutants() []Mutant {
+	const status, object, media = "cancel.response.status-200", "cancel.response.empty-json-object", "cancel.response.content-type-json"
+	some := func(name, doc, breaks string, applies func(r *http.Request, body []byte, op map[string]any) bool, edit func(d *draft, body []byte)) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{REST: successIn(applies, edit)}}
+	}
+	bodiless := func(_ *http.Request, body []byte, _ map[string]any) bool { return len(body) == 0 }
+	in := func(state phase) func(*http.Request, []byte, map[string]any) bool {
+		return func(_ *http.Request, _ []byte, op map[string]any) bool { return stateIn(op) == string(state) }
+	}
+	deep := func(r *http.Request, _ []byte, _ map[string]any) bool { return nestedCancel(rawPath(r.URL)) }
+	noContent := func(d *draft, _ []byte) { d.status, d.body = http.StatusNoContent, nil; d.header.Del("Content-Type") }
+	accepted := func(d *draft, _ []byte) { d.status = http.StatusAccepted }
+	text := func(d *draft, _ []byte) { d.header.Set("Content-Type", "text/plain") }
+	operation := func(d *draft, _ []byte) { d.body = []byte(`{"name":"projects/demo/operations/x","done":false}`) }
+	return []Mutant{
+		some("bodiless-answers-204", "Answers 204 to a cancel without a body: nothing for nothing.", status, bodiless, noContent),
+		some("pending-answers-202", "Answers 202 to the cancel of what is queued, since its queue reads that later.", status, in(pending), accepted),
+		some("nested-answers-204", "Has another handler for names of several segments, which answers 204.", status, deep, noContent),
+		{Name: "finished-answers-204", Doc: "Answers 204 to the cancel of what has ended.", Breaks: []string{status},
+			Fault: Fault{Options: func(o *Options) { o.FinishedOK = true }, REST: successIn(in(succeeded), noContent)}},
+		some("echoes-body", "Answers with the body of the request.", object,
+			func(_ *http.Request, body []byte, _ map[string]any) bool { return nameIn(body) != "" }, func(d *draft, body []byte) { d.body = body }),
+		some("pending-answers-operation", "Answers the operation to the cancel of what is queued.", object, in(pending), operation),
+		some("system-parameters-answer-null", "Renders the empty answer as null where alt=json asks for JSON.", object,
+			func(r *http.Request, _ []byte, _ map[string]any) bool { return r.URL.Query().Has("alt") }, func(d *draft, _ []byte) { d.body = []byte("null") }),
+		some("bodiless-answers-text", "Takes the type of its answer from the request, and answers text where there was none.", media, bodiless, text),
+		{Name: "answers-202-without-body", Doc: "Answers 202 and no body (civis-python#287).", Breaks: []string{status}, Fault: Fault{REST: answersWith(http.StatusAccepted, "")}},
+	}
+}
+
 // responseMutants cancel, and answer wrongly.
 func responseMutants() []Mutant {
 	const status, object, media = "cancel.response.status-200", "cancel.response.empty-json-object", "cancel.response.content-type-json"
 	rest := func(name, doc, breaks string, hook func(http.Handler) http.Handler) Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{REST: hook}}
 	}
-	return []Mutant{
+	return append(someResponseMutants(), []Mutant{
 		rest("answers-204", "Answers 204, as REST habit has it for an empty answer; Google's JavaScript client fails on it.", status, answersWith(204, "")),
 		rest("answers-202", "Answers 202, since the cancellation only starts.", status, answersWith(202, "{}")),
 		rest("answers-201", "Answers 201.", status, answersWith(201, "{}")),
@@ -88,5 +144,5 @@ func responseMutants() []Mutant {
 				_, _ = next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName(), Timeout: durationpb.New(1800 * time.Millisecond)})
 				return nil
 			})}},
-	}
+	}...)
 }
