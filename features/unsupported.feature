@@ -37,6 +37,18 @@ Feature: A server without cancel
       When the client cancels it
       Then it goes on as if nothing had been sent
 
+    Scenario: Nothing happens to one that is queued
+      Given a server without cancel
+      And a pending operation
+      When the client cancels it
+      Then it goes on as if nothing had been sent
+
+    Scenario: It ends as it would have
+      Given a server without cancel
+      And an operation that is about to succeed
+      When the client cancels it
+      Then it succeeds as if nothing had been sent
+
   @req:cancel.unimplemented.consistent
   Rule: The answer is consistent for the same operation: not sometimes OK, sometimes UNIMPLEMENTED.
 

@@ -187,14 +187,14 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 		ops[i] = op
 	}
 	answers := make([]probeAnswer, probes)
-	answers[0] = w.probe(ctx, ops[0])
+	answers[0] = w.probe(ctx, ops[0], spare)
 	if answers[0].Accepted() {
 		r.probeLeak(ctx, w, ops, spare)
 	}
 	s.spare = spare
 	var wg sync.WaitGroup
 	for i := 1; i < probes; i++ {
-		wg.Go(func() { answers[i] = w.probe(ctx, ops[i]) })
+		wg.Go(func() { answers[i] = w.probe(ctx, ops[i], spare) })
 	}
 	wg.Wait()
 	w.cleanup(ctx)
@@ -232,7 +232,9 @@ func (r *run) conclude(s *support, answers []probeAnswer) {
 }
 
 // A probeAnswer is the answer to one probing cancel; valid where the operation
-// was in progress before, and after a refusal still.
+// was in progress before, and after a refusal still; or where it was not, and the
+// refusal is UNIMPLEMENTED, while an idle operation is: then the cancel has ended
+// it in spite of its answer (see cancel.unimplemented.no-effect).
 type probeAnswer struct {
 	targets.Exchange
 	valid bool
@@ -240,7 +242,7 @@ type probeAnswer struct {
 
 // probe cancels an operation. What says nothing is repeated on a fresh one: on a
 // server that is busy now and then, it would pass for another kind of answer.
-func (w *world) probe(ctx context.Context, op *operation) probeAnswer {
+func (w *world) probe(ctx context.Context, op, idle *operation) probeAnswer {
 	var c call
 	for try := 1; ; try++ {
 		if op == nil || w.inProgress(ctx, op) != nil {
@@ -258,7 +260,7 @@ func (w *world) probe(ctx context.Context, op *operation) probeAnswer {
 		op.over = true
 		return probeAnswer{Exchange: c.Exchange, valid: true}
 	}
-	if w.inProgress(ctx, op) != nil {
+	if w.inProgress(ctx, op) != nil && (!unimplemented(c.Exchange) || idle == nil || w.inProgress(ctx, idle) != nil) {
 		return probeAnswer{}
 	}
 	return probeAnswer{Exchange: c.Exchange, valid: true}

@@ -12,6 +12,7 @@ func unsupportedSteps() []definition {
 		step(`the answer is that the method is not implemented`, thenUnimplemented),
 		step(`the answer carries the error in its JSON form`, thenUnimplementedJSON),
 		step(`it goes on as if nothing had been sent`, thenGoesOn),
+		step(`it succeeds as if nothing had been sent`, thenSucceedsStill),
 		step(`the client cancels it five times`, whenCancelsFive),
 		step(`the answers are all of UNIMPLEMENTED or none`, thenConsistent),
 	}
@@ -77,14 +78,87 @@ func wrongUnimplemented(c call, e map[string]any) string {
 // was not touched.
 func thenGoesOn(ctx context.Context) error {
 	w := of(ctx)
-	c := w.theCall()
-	if c.err != nil {
-		return inconclusive("the cancel brought no answer: %v", c.err)
+	if err := w.notAccepted(); err != nil {
+		return err
 	}
-	if c.Accepted() {
+	err := w.unaffected(ctx, w.it, w.refusedSo())
+	if err == nil || isViolation(err) || !w.it.lastDone() {
+		return err
+	}
+	return w.endedBy(ctx, err)
+}
+
+// refusedSo tells of the scenario's cancel by its answer.
+func (w *world) refusedSo() string { return "a cancel that was answered " + w.theCall().Status() }
+
+// notAccepted rules on a cancel that a server without cancel should have refused.
+func (w *world) notAccepted() error {
+	c := w.theCall()
+	switch {
+	case c.err != nil:
+		return inconclusive("the cancel brought no answer: %v", c.err)
+	case c.Accepted():
 		return inapplicable("the cancel was accepted: %s (see cancel.unimplemented.%s)", c.Status(), map[bool]string{true: "http-501", false: "grpc-12"}[w.rest()])
 	}
-	return w.unaffected(ctx, w.it, "a cancel that was answered "+c.Status())
+	return nil
+}
+
+// endedBy finds out whether it was the refused cancel that ended an operation,
+// with another result than CANCELLED: a finding where those that are cancelled
+// end each time, while those that are not go on.
+func (w *world) endedBy(ctx context.Context, ruling error) error {
+	if w.run.scarce(w.it.role) {
+		return ruling
+	}
+	last := w.it.snapshots[len(w.it.snapshots)-1]
+	for range confirmations {
+		idle, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return err
+		}
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return err
+		}
+		if c := w.cancel(ctx, op); c.err != nil || c.Accepted() {
+			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
+		}
+		late, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) { return l.found && l.done, nil })
+		if err != nil {
+			return err
+		}
+		if late || w.inProgress(ctx, idle) != nil {
+			return ruling
+		}
+	}
+	return w.failAt(last, "the operation goes on as if nothing had been sent", "the operation was ended by %s, while others go on", w.refusedSo())
+}
+
+// thenSucceedsStill judges that an operation whose cancel was answered
+// UNIMPLEMENTED ends by itself, with the response that its role promises.
+func thenSucceedsStill(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.notAccepted(); err != nil {
+		return err
+	}
+	const want = "the operation ends with a response, as if nothing had been sent"
+	late, err := w.poll(ctx, w.it, w.settleFor(), func(l look) (bool, error) {
+		switch {
+		case !l.found && notFound(l.Exchange):
+			return false, w.fail(l.call, want, "the operation is gone after %s", w.refusedSo())
+		case !l.found || l.garbled:
+			return false, inconclusive("Get answered %s", l.Status())
+		case l.cancelled():
+			return false, w.failAt(l.snapshot, want, "the operation was cancelled by %s", w.refusedSo())
+		case l.done && !l.hasResponse:
+			return false, inconclusive("succeeding does not behave as declared: the operation ended with %s, not with a response", l.result())
+		}
+		return l.done, nil
+	})
+	if err == nil && late {
+		err = inconclusive("%s never ends: the operation was still in progress after settle", w.it.role)
+	}
+	return err
 }
 
 // whenCancelsFive repeats the cancel of one operation, one call after the other.

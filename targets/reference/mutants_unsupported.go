@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -53,12 +54,54 @@ func unsupportedMutants() []Mutant {
 					_ = next.Cancel(ctx, r)
 					return unimplemented("CancelOperation")
 				})}},
+		{Name: "unimplemented-but-cancels-at-once", Doc: "Ends the operation within the call, and then answers UNIMPLEMENTED.",
+			Breaks: []string{"cancel.unimplemented.no-effect"},
+			Fault: Fault{Options: func(o *Options) { o.CancelDelay = -1 },
+				Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					_ = next.Cancel(ctx, r)
+					return unimplemented("CancelOperation")
+				})}},
+		unimplementedBut("unimplemented-but-aborts", "Gives the operation up, and answers UNIMPLEMENTED.",
+			func(h history, op *longrunningpb.Operation) bool { return !op.GetDone() }, codes.Aborted),
+		unimplementedBut("unimplemented-but-dequeues", "Answers UNIMPLEMENTED, and takes what is queued out of its queue.",
+			func(h history, op *longrunningpb.Operation) bool { return h.kind == Pending }, codes.Canceled),
+		unimplementedBut("unimplemented-but-drops-result", "Answers UNIMPLEMENTED, and has the worker drop its result for that of a cancel.",
+			func(h history, op *longrunningpb.Operation) bool { return h.kind == Succeeding && op.GetDone() }, codes.Canceled),
+		{Name: "cancel-comes-and-goes", Doc: "Runs in two versions over REST, of which one has no cancel.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
+			Fault:    Fault{Service: comesAndGoes}},
 		{Name: "cancel-warms-up", Doc: "Answers UNIMPLEMENTED to the first cancel on each transport, before the handler is loaded.",
 			Breaks: []string{"cancel.unimplemented.consistent"},
 			Fault: Fault{Service: func(next Service) Service {
 				return &cold{Service: next, warm: map[targets.Transport]bool{}}
 			}}},
 	}
+}
+
+// unimplementedBut has no cancel, and yet an operation that was to be cancelled
+// ends with a code where it applies.
+func unimplementedBut(name, doc string, applies func(h history, op *longrunningpb.Operation) bool, code codes.Code) Mutant {
+	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.unimplemented.no-effect"},
+		Fault: Fault{Options: noCancel, Service: remembering(func(h history, op *longrunningpb.Operation) error {
+			if h.cancels > 0 && applies(h, op) {
+				op.Done = true
+				end(op, code, "stopped")
+			}
+			return nil
+		})}}
+}
+
+// comesAndGoes answers UNIMPLEMENTED over REST to every second cancel of an
+// operation that runs.
+func comesAndGoes(next Service) Service {
+	var n atomic.Int64
+	return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		op := peek(ctx, next, r.GetName())
+		if CallOf(ctx).Transport == targets.REST && op != nil && stateOf(op) == running && n.Add(1)%2 == 0 {
+			return unimplemented("CancelOperation")
+		}
+		return next.Cancel(ctx, r)
+	}}
 }
 
 // A cold Service has no cancel for the first call.
