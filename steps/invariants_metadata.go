@@ -15,10 +15,11 @@ import (
 const flagGrace = 500 * time.Millisecond
 
 // checkRequestedFlag judges a member of the metadata that tells that the
-// cancellation was requested. False until settle is legal; unset after it was
-// set is not. A server may accept the cancel of an operation that has ended,
-// and has nothing to show then: the flag is missed only where the operation is
-// still in progress, or was cancelled by that cancel.
+// cancellation was requested. False until settle is legal, and after another form
+// of the cancel, which may have no effect; unset after it was set is not. A server
+// may accept the cancel of an operation that has ended, and has nothing to show
+// then: the flag is missed only where the operation is still in progress, or was
+// cancelled by that cancel.
 func (w *world) checkRequestedFlag(op *operation, s snapshot) {
 	const id = "cancel.effect.requested-flag"
 	set, present := requestedFlag(w.metadata(s))
@@ -30,7 +31,7 @@ func (w *world) checkRequestedFlag(op *operation, s snapshot) {
 		}
 	case op.flagSet && w.afterFlag(op, s):
 		w.aside(id, s.exchange, "/metadata", "once set, it stays set", "not set", "the metadata no longer shows that the cancellation was requested")
-	case present && !op.accepted.IsZero() && s.sent.Sub(op.accepted) > w.settleFor()+flagGrace && (!s.done || s.cancelled() && !op.endedBefore(op.accepted)):
+	case present && !op.accepted.IsZero() && !op.formed && s.sent.Sub(op.accepted) > w.settleFor()+flagGrace && (!s.done || s.cancelled() && !op.endedBefore(op.accepted)):
 		w.aside(id, s.exchange, "/metadata", "set within settle after the accepted cancel", "not set", "the metadata does not show that the cancellation was requested")
 	}
 }
