@@ -25,6 +25,9 @@ func requestSteps() []definition {
 // has before it. A service that takes no such id is not concerned.
 func givenColon(ctx context.Context) error {
 	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
 	op, err := w.startColon(ctx)
 	w.it = op
 	return err
