@@ -24,7 +24,7 @@ type seats struct {
 }
 
 func newSeats(n int, yield bool) *seats {
-	if n == 1 || !yield {
+	if n <= 1 || !yield {
 		return &seats{cases: n}
 	}
 	return &seats{free: make(chan struct{}, n), cases: n + min(2*n, besideMost)}

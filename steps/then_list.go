@@ -285,8 +285,7 @@ func (w *world) judgeOmission(ctx context.Context, filter string, filtered listi
 	if err != nil || !shown(w.it)(all) {
 		return err
 	}
-	last, late, err := w.untilListed(ctx, filter, shown(w.it))
-	if err != nil || !late {
+	if _, late, err := w.untilListed(ctx, filter, shown(w.it)); err != nil || !late {
 		return err
 	}
 	if w.run.role(targets.Succeeding) == nil {
@@ -294,7 +293,8 @@ func (w *world) judgeOmission(ctx context.Context, filter string, filtered listi
 		if err != nil {
 			return err
 		}
-		if last, late, err = w.untilListed(ctx, filter, shown(other)); err != nil {
+		last, late, err := w.untilListed(ctx, filter, shown(other))
+		if err != nil {
 			return err
 		}
 		if !late && !shown(w.it)(last) {

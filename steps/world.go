@@ -89,13 +89,6 @@ func (w *world) record(ex targets.Exchange, note string) int {
 	return len(w.exchanges) - 1
 }
 
-// exchange returns one that was recorded.
-func (w *world) exchange(i int) targets.Exchange {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.exchanges[i]
-}
-
 // A call is an exchange of the case with its index, and the error that tells
 // that no answer came.
 type call struct {

@@ -30,7 +30,7 @@ func StormMutants() []Mutant {
 		of("storm-locked-row", "Get does not wait for the cancel that has the row locked, and fails.",
 			func(next Service) Service { return lockedRow{next, newMoments()} }, "cancel.state.get-ok", "cancel.concurrent.no-server-error"),
 		of("storm-one-current", "Keeps the operation that it deals with in one variable: a cancel may end the one that was started meanwhile.",
-			func(next Service) Service { return &oneCurrent{Service: next} }, "cancel.isolation.siblings", "cancel.accept.in-progress", "cancel.effect.best-effort", "cancel.finished.status-legal"),
+			func(next Service) Service { return &oneCurrent{Service: next} }, "cancel.isolation.siblings", "cancel.accept.in-progress", "cancel.effect.best-effort", "cancel.finished.status-legal", "cancel.rejected.no-effect"),
 		of("storm-torn-list", "List reads a row between the two writes that end an operation.",
 			func(next Service) Service { return tornList{next, newMoments()} }, "operation.result.none-before-done"),
 		of("storm-write-back", "A cancel writes back what it has read, though it was deleted between: it is there again.",
