@@ -34,7 +34,7 @@ type Redactor struct {
 	headers  map[string]bool // canonical names, besides the well-known ones
 	replacer *strings.Replacer
 	forms    []string // what the replacer searches for, the longest first
-	sieve    *sieve   // of the forms and the hints of all shapes
+	sieve    *sieve   // of the forms and the shapes
 }
 
 // NewRedactor returns a Redactor that knows the given secrets.
@@ -78,7 +78,7 @@ func (r *Redactor) Add(secret string) {
 		pairs = append(pairs, f, Redacted)
 	}
 	r.replacer = strings.NewReplacer(pairs...)
-	r.sieve = newSieve(append(hints(), r.forms...))
+	r.sieve = shapeSieve(r.forms...)
 }
 
 // addCredential makes the value of a credential header known, and its parts:
@@ -135,6 +135,7 @@ func (r *Redactor) Header(name, value string) string {
 
 // A shape is what a credential looks like, and what is left of it.
 type shape struct {
+	begin   string   // how it begins, in these letters, where that is always the same: the pattern is then asked there only
 	hints   []string // lower case; only texts that hold one of them are searched, so they begin as few words do
 	pattern *regexp.Regexp
 	left    string
@@ -146,33 +147,42 @@ type shape struct {
 // Bearer or Basic (RFC 6750, RFC 7617), URL and form parameters, members of
 // token answers (RFC 6749), and the userinfo of a URL (RFC 3986).
 var shapes = []shape{
-	{[]string{"eyj"}, regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), Redacted, nil},
-	{[]string{"ya29."}, regexp.MustCompile(`\bya29\.[A-Za-z0-9_.-]+`), Redacted, nil},
-	{[]string{"1//"}, regexp.MustCompile(`\b1//[A-Za-z0-9_-]{20,}`), Redacted, nil},
-	{[]string{"aiza"}, regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{30,}`), Redacted, nil},
-	{[]string{"bearer"}, regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), "${1}" + Redacted, ordinaryWord},
-	{[]string{"basic"}, regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), "${1}" + Redacted, ordinaryWord},
-	{[]string{"key=", "ken=", "ret=", "ord=", "sig=", "ure="}, regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), "${1}${2}=" + Redacted, nil},
-	{[]string{`access_token"`, `accesstoken"`, `refresh_token"`, `refreshtoken"`, `id_token"`, `idtoken"`, `client_secret"`, `clientsecret"`, `private_key"`, `privatekey"`, `api_key"`, `apikey"`, `"password"`}, regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Redacted + `"`, nil},
-	{[]string{"://"}, regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), "${1}" + Redacted + "@", nil},
-	{[]string{"private key-----"}, regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), Redacted, nil},
-}
-
-// hints are those of all shapes.
-func hints() []string {
-	var out []string
-	for _, s := range shapes {
-		out = append(out, s.hints...)
-	}
-	return out
+	{begin: "eyJ", pattern: regexp.MustCompile(`^eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`), left: Redacted},
+	{begin: "ya29.", pattern: regexp.MustCompile(`^ya29\.[A-Za-z0-9_.-]+`), left: Redacted},
+	{begin: "1//", pattern: regexp.MustCompile(`^1//[A-Za-z0-9_-]{20,}`), left: Redacted},
+	{begin: "AIza", pattern: regexp.MustCompile(`^AIza[A-Za-z0-9_-]{30,}`), left: Redacted},
+	{hints: []string{"bearer"}, pattern: regexp.MustCompile(`(?i)\b(bearer(?:\s+|%20|\+))[A-Za-z0-9._~+/-]{4,}=*`), left: "${1}" + Redacted, spare: ordinaryWord},
+	{hints: []string{"basic"}, pattern: regexp.MustCompile(`(?i)\b(basic(?:\s+|%20|\+))[A-Za-z0-9+/_-]{12,}=*`), left: "${1}" + Redacted, spare: ordinaryWord},
+	{hints: []string{"key=", "ken=", "ret=", "ord=", "sig=", "ure="}, pattern: regexp.MustCompile(`(?i)(^|[?&;])(key|token|access_token|refresh_token|id_token|oauth_token|api_key|api-key|apikey|client_secret|password|secret|sig|signature|x-goog-signature|x-amz-signature)=[^&;#\s"'<>]+`), left: "${1}${2}=" + Redacted},
+	{hints: []string{`access_token"`, `accesstoken"`, `refresh_token"`, `refreshtoken"`, `id_token"`, `idtoken"`, `client_secret"`, `clientsecret"`, `private_key"`, `privatekey"`, `api_key"`, `apikey"`, `"password"`}, pattern: regexp.MustCompile(`(?i)("(?:access_?token|refresh_?token|id_?token|client_?secret|private_?key|api_?key|password)"\s*:\s*)"(?:[^"\\]|\\.)*"`), left: `${1}"` + Redacted + `"`},
+	{hints: []string{"://"}, pattern: regexp.MustCompile(`(://)[^/\s@:"']*:[^/\s@"']*@`), left: "${1}" + Redacted + "@"},
+	{hints: []string{"private key-----"}, pattern: regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), left: Redacted},
 }
 
 // shapesOnly is the sieve of a Redactor that knows no values.
-var shapesOnly = newSieve(hints())
+var shapesOnly = shapeSieve()
 
-// remove replaces what has the shape.
-func (p shape) remove(s string) string {
-	if p.spare == nil {
+// shapeSieve is a sieve for the shapes, and for the forms of what is known.
+func shapeSieve(forms ...string) *sieve {
+	var hints []string
+	words := slices.Clone(forms)
+	for _, s := range shapes {
+		hints = append(hints, s.hints...)
+		if s.begin != "" {
+			words = append(words, s.begin)
+		}
+	}
+	return newSieve(words, hints)
+}
+
+// remove replaces what has the shape; lower is the text in small letters.
+func (p shape) remove(s, lower string) string {
+	switch {
+	case p.begin != "":
+		return p.removeBegun(s)
+	case !slices.ContainsFunc(p.hints, func(hint string) bool { return strings.Contains(lower, hint) }):
+		return s
+	case p.spare == nil:
 		return p.pattern.ReplaceAllString(s, p.left)
 	}
 	return p.pattern.ReplaceAllStringFunc(s, func(match string) string {
@@ -181,6 +191,43 @@ func (p shape) remove(s string) string {
 		}
 		return p.pattern.ReplaceAllString(match, p.left)
 	})
+}
+
+// removeBegun replaces what begins as the shape does, where no word goes on. It
+// spares long texts a search by a pattern that has to be tried at every word.
+func (p shape) removeBegun(s string) string {
+	var out strings.Builder
+	rest, at := s, 0 // of rest, what stands before at is no match
+	for {
+		i := strings.Index(rest[at:], p.begin)
+		if i < 0 {
+			break
+		}
+		at += i
+		end := 0
+		if at == 0 && out.Len() == 0 || at > 0 && !isWordByte(rest[at-1]) {
+			if found := p.pattern.FindStringIndex(rest[at:]); found != nil {
+				end = found[1]
+			}
+		}
+		if end == 0 {
+			at += len(p.begin)
+			continue
+		}
+		out.WriteString(rest[:at])
+		out.WriteString(p.left)
+		rest, at = rest[at+end:], 0
+	}
+	if out.Len() == 0 {
+		return s
+	}
+	out.WriteString(rest)
+	return out.String()
+}
+
+// isWordByte tells whether a byte is one of those that \b knows for a word's.
+func isWordByte(b byte) bool {
+	return b == '_' || '0' <= b && b <= '9' || 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z'
 }
 
 // ordinaryWord tells whether a scheme is followed by a word of a message or a
@@ -217,9 +264,7 @@ func (r *Redactor) String(s string) string {
 	}
 	lower := strings.ToLower(s)
 	for _, shape := range shapes {
-		if slices.ContainsFunc(shape.hints, func(hint string) bool { return strings.Contains(lower, hint) }) {
-			s = shape.remove(s)
-		}
+		s = shape.remove(s, lower)
 	}
 	return s
 }

@@ -95,16 +95,46 @@ func TestEscapeName(t *testing.T) {
 	}
 }
 
-// TestSieve holds that nothing which holds a word is let through, wherever it
-// stands and in whatever case, and that ordinary answers are.
-func TestSieve(t *testing.T) {
-	words := append(hints(), encodings("opensesame")...)
-	s := newSieve(words)
-	for _, w := range words {
-		assert.True(t, s.catches(w), w)
-		assert.True(t, s.catches("{\"x\": \""+strings.ToUpper(w)+"\"}"), w)
+// TestShapesBegin holds that a credential is removed wherever a word may begin,
+// and nowhere else.
+func TestShapesBegin(t *testing.T) {
+	key := "AIza" + strings.Repeat("x", 30)
+	for text, want := range map[string]string{
+		key:                           Redacted,
+		"a " + key + " b":             "a " + Redacted + " b",
+		`"` + key + `","` + key + `"`: `"` + Redacted + `","` + Redacted + `"`,
+		"x" + key:                     "x" + key,
+		"xAIza," + key:                "xAIza," + Redacted,
+		"AIza " + key:                 "AIza " + Redacted,
+		"é" + key:                     "é" + Redacted,
+		strings.ToUpper(key):          strings.ToUpper(key),
+	} {
+		assert.Equal(t, want, NewRedactor().String(text), text)
 	}
-	for _, text := range []string{"", "{}", "application/json; charset=utf-8", "Fri, 27 Nov 2026 14:13:25 GMT",
+}
+
+// TestSieve holds that nothing which holds a word is let through, wherever it
+// stands, nor what is looked for in any case, and that ordinary answers are.
+func TestSieve(t *testing.T) {
+	forms := encodings("opensesame")
+	s := shapeSieve(forms...)
+	caught := func(w string) {
+		assert.True(t, s.catches(w), w)
+		assert.True(t, s.catches("{\"x\": \""+w+"\"}"), w)
+	}
+	for _, w := range forms {
+		caught(w)
+	}
+	for _, shape := range shapes {
+		if shape.begin != "" {
+			caught(shape.begin)
+		}
+		for _, w := range shape.hints {
+			caught(w)
+			caught(strings.ToUpper(w))
+		}
+	}
+	for _, text := range []string{"", "{}", "projects/demo/operations/QEYJ2WDSK", "OPENSESAME", "application/json; charset=utf-8", "Fri, 27 Nov 2026 14:13:25 GMT",
 		`{"name":"projects/demo/operations/QEZBOTH2WDSK","metadata":{"@type":"type.googleapis.com/x.Metadata","state":"RUNNING"},"done":false}`} {
 		assert.False(t, s.catches(text), text)
 	}
