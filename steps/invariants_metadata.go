@@ -2,6 +2,7 @@ package steps
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -96,28 +97,44 @@ func (w *world) decodeAny(v any) (any, bool) {
 	if !ok {
 		return nil, false
 	}
-	key := typeURL + "\x00" + string(value)
-	w.mu.Lock()
-	doc, known := w.decoded[key]
-	w.mu.Unlock()
+	return w.run.decoded.of(typeURL+"\x00"+string(value), func() (any, bool) { return w.renderAny(typeURL, value) })
+}
+
+// A decodings remembers decoded values: polls bring the same metadata again and
+// again, and lists that of all operations. It may be used from many goroutines.
+type decodings struct {
+	mu   sync.Mutex
+	docs map[string]any // nil: what cannot be decoded
+	size int            // bytes, of the keys
+}
+
+// decodedMost bounds the bytes that decodings are remembered of. What takes
+// more than a share of it is decoded anew each time.
+const decodedMost = 1 << 20
+
+func (d *decodings) of(key string, decode func() (any, bool)) (any, bool) {
+	d.mu.Lock()
+	doc, known := d.docs[key]
+	d.mu.Unlock()
 	if known {
 		return doc, doc != nil
 	}
-	if doc, ok = w.renderAny(typeURL, value); !ok {
+	doc, ok := decode()
+	if !ok {
 		doc = nil
 	}
-	w.mu.Lock()
-	if w.decoded == nil || len(w.decoded) >= decodedMost {
-		w.decoded = map[string]any{}
+	if len(key) > decodedMost/64 {
+		return doc, ok
 	}
-	w.decoded[key] = doc
-	w.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.docs == nil || d.size+len(key) > decodedMost {
+		d.docs, d.size = map[string]any{}, 0
+	}
+	d.docs[key] = doc
+	d.size += len(key)
 	return doc, ok
 }
-
-// decodedMost bounds how many decoded values a case remembers: polls bring the
-// same metadata again and again.
-const decodedMost = 64
 
 // renderAny is decodeAny without memory; nil where the type is not known.
 func (w *world) renderAny(typeURL string, value []byte) (any, bool) {

@@ -33,6 +33,7 @@ type run struct {
 	headers  *headerSet // of the exchanges that are kept
 	seats    *seats
 	pages    chan struct{} // taken while a page of a list is read
+	decoded  decodings     // values of google.protobuf.Any, by type and bytes
 	probing  sync.Mutex    // held while a transport is probed
 	started  atomic.Int64  // operations
 	mu       sync.Mutex

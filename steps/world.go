@@ -41,7 +41,6 @@ type world struct {
 	kept      int                         // bytes of answers
 	tooMuch   context.CancelCauseFunc     // ends the case; nil before the first case
 	mine      []*operation                // everything that the case started
-	decoded   map[string]any              // values of google.protobuf.Any, by type and bytes
 	held      map[string]bool
 	breaches  []reports.Breach
 	notes     map[string][]string
