@@ -173,7 +173,7 @@ func breaking(id string, catalogue []features.Requirement) []reference.Mutant {
 // explainCalls shows the calls of a server that keeps the requirement, and of
 // one that breaks it; both were really made.
 func explainCalls(ctx context.Context, b *strings.Builder, r features.Requirement, mutants []reference.Mutant) error {
-	honest, err := runOn(ctx, subject{start: reference.New}, []string{r.ID})
+	honest, err := runOn(ctx, subject{}, []string{r.ID})
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func explainCalls(ctx context.Context, b *strings.Builder, r features.Requiremen
 		b.WriteString("  it was not judged: " + whyNot(honest, r.ID) + "\n")
 	}
 	for _, m := range mutants {
-		s := subject{alone: m.Alone, start: func(o reference.Options) (*reference.Server, error) { return reference.NewMutant(o, m) }}
+		s := subject{serial: m.Alone, fault: m.Fault}
 		found, err := runOn(ctx, s, []string{r.ID})
 		if err != nil {
 			return err

@@ -23,6 +23,8 @@ type kill struct {
 	Name   string `json:"name"`
 	Doc    string `json:"doc"`
 	Status string `json:"status,omitempty"` // mutants only
+	// With are the legal servers whose habits the server had as well.
+	With []string `json:"with,omitempty"`
 	// Found, Missed and Extra are requirement/transport: what was found of
 	// that which the server breaks, what was not, and what it was accused of
 	// beside that.
@@ -33,6 +35,7 @@ type kill struct {
 	Narrow    bool     `json:"narrow,omitempty"` // judged only by what it breaks
 	Problem   string   `json:"problem,omitempty"`
 	ElapsedMS float64  `json:"elapsed_ms"`
+	cases     int
 }
 
 // A killMatrix is what the selftest finds out about the suite.
@@ -92,7 +95,7 @@ func compare(k *kill, r *reports.Report, broken map[targets.Transport][]string, 
 			k.Unsettled++
 		}
 	}
-	k.Problem = r.Problem
+	k.Problem, k.cases = r.Problem, len(r.Cases)
 }
 
 // judgeMutant says what became of a mutant.

@@ -52,6 +52,10 @@ func matrixText(w io.Writer, m *killMatrix) error {
 
 func unsettled(k kill) string {
 	switch {
+	case len(k.With) > 0 && k.Unsettled > 0:
+		return fmt.Sprintf(", together with %s (%d cases inconclusive)", strings.Join(k.With, ", "), k.Unsettled)
+	case len(k.With) > 0:
+		return ", together with " + strings.Join(k.With, ", ")
 	case k.Narrow:
 		return " (judged only by what it breaks)"
 	case k.Problem != "":
@@ -104,7 +108,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bot
 {{end}}</table>
 <h2>Legal servers</h2>
 <table><tr><th>Server<th>Accused of
-{{range .Legal}}<tr{{if .Extra}} class="bad"{{end}}><td>{{.Name}}<br><small>{{.Doc}}</small><td>{{range .Extra}}{{.}} {{else}}nothing{{end}}
+{{range .Legal}}<tr{{if .Extra}} class="bad"{{end}}><td>{{.Name}}<br><small>{{.Doc}}</small><td>{{range .Extra}}{{.}} {{else}}nothing{{end}}{{if .With}} (together with {{range $i, $n := .With}}{{if $i}}, {{end}}{{$n}}{{end}}){{end}}
 {{end}}</table>
 <h2>Requirements</h2>
 <table><tr><th>Requirement<th>Level<th>Transport<th>Kills<th>Misses

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,10 +40,12 @@ the suite must find the requirements that it breaks. The honest server and its
 legal variants must be accused of nothing. The exit code is 1 where a mutant
 survives, in whole or in part, or a legal server is accused.
 
-A legal server is judged by the whole contract. A mutant is judged by what it
-breaks and by one in eight of the other requirements, chosen by its name; with
---full by everything, which takes some minutes. A fault of one transport is
-looked for on that transport.`,
+A legal server is judged by the whole contract, most of them several at a time:
+one server has the habits of all of them, and where it is accused each is judged
+by itself. A mutant is judged by what it breaks and by one in eight of the other
+requirements, chosen by its name. With --full each is judged by itself and by
+everything, which takes some minutes. A fault of one transport is looked for on
+that transport.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asJSON {
@@ -87,7 +87,11 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	defer signals.stop()
 	// Hundreds of short runs make much garbage and keep little.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	m, err := judgeAll(ctx, subjects, &progress{w: a.err, terminal: a.color(a.err, false), verbose: verbose})
+	crowd := together
+	if full || len(only) > 0 {
+		crowd = 1
+	}
+	m, err := judgeAll(ctx, subjects, crowd, &progress{w: a.err, terminal: a.color(a.err, false), verbose: verbose})
 	if n := signals.number(); n != 0 {
 		return &ending{128 + n, discardAll(out)}
 	}
@@ -107,91 +111,9 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	return nil
 }
 
-// A subject is a server that the suite is tried on.
-type subject struct {
-	name, doc string
-	legal     bool
-	alone     bool     // one case at a time
-	transport string   // the one that differs from the honest server; "" both
-	judged    []string // requirements; nil: all
-	broken    map[targets.Transport][]string
-	may       []string
-	start     func(reference.Options) (*reference.Server, error)
-}
-
-// allSubjects are the honest server, the variants and the mutants.
-func allSubjects(catalogue []features.Requirement) []subject {
-	out := []subject{{name: "honest", doc: "The reference server.", legal: true, start: reference.New}}
-	for _, v := range reference.Variants() {
-		out = append(out, subject{name: v.Name, doc: v.Doc, legal: true, transport: oneSide(v.Fault, nil),
-			start: func(o reference.Options) (*reference.Server, error) { return reference.NewVariant(o, v) }})
-	}
-	for _, m := range reference.Mutants() {
-		s := subject{name: m.Name, doc: m.Doc, alone: m.Alone, may: m.May, transport: oneSide(m.Fault, m.Breaks), broken: map[targets.Transport][]string{},
-			start: func(o reference.Options) (*reference.Server, error) { return reference.NewMutant(o, m) }}
-		for _, t := range targets.Transports() {
-			s.broken[t] = m.Broken(t, catalogue)
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// oneSide is the transport that a fault is confined to; "" where it may show
-// on both, as what compares them does.
-func oneSide(f reference.Fault, breaks []string) string {
-	if slices.Contains(breaks, "transport.parity") {
-		return ""
-	}
-	return string(f.Side())
-}
-
-// sampleOf is how many requirements there are for each that a mutant is judged
-// by although it does not break it.
-const sampleOf = 8
-
-// sample chooses what a mutant is judged by: what it breaks, and a part of the
-// rest by which it must not be accused. Controls, which break nothing, and
-// legal servers are judged by everything.
-func (s *subject) sample(catalogue []features.Requirement) {
-	var own []string
-	for _, list := range s.broken {
-		own = append(own, list...)
-	}
-	if s.legal || s.alone || len(own) == 0 {
-		return
-	}
-	for _, q := range catalogue {
-		h := fnv.New32a()
-		io.WriteString(h, s.name+" "+q.ID)
-		if slices.Contains(own, q.ID) || q.Counts() && h.Sum32()%sampleOf == 0 {
-			s.judged = append(s.judged, q.ID)
-		}
-	}
-}
-
-func selectSubjects(all []subject, only []string) ([]subject, error) {
-	if len(only) == 0 {
-		return all, nil
-	}
-	byName, names := map[string]subject{}, []string{}
-	for _, s := range all {
-		byName[s.name] = s
-		names = append(names, s.name)
-	}
-	var out []subject
-	for _, n := range only {
-		s, ok := byName[n]
-		if !ok {
-			return nil, unknownName("only", n, names)
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-// judgeAll judges the subjects beside each other, the slowest first.
-func judgeAll(ctx context.Context, subjects []subject, p *progress) (*killMatrix, error) {
+// judgeAll judges the subjects beside each other, the slowest first. crowd tells
+// how many legal servers are tried as one.
+func judgeAll(ctx context.Context, subjects []subject, crowd int, p *progress) (*killMatrix, error) {
 	digest, err := features.Digest()
 	if err != nil {
 		return nil, err
@@ -200,15 +122,20 @@ func judgeAll(ctx context.Context, subjects []subject, p *progress) (*killMatrix
 	kills, errs := make([]kill, len(subjects)), make([]error, len(subjects))
 	free := make(chan struct{}, selftestServers)
 	var wg sync.WaitGroup
-	for _, i := range slowestFirst(subjects) {
+	for _, trial := range trials(subjects, crowd) {
 		free <- struct{}{}
 		if ctx.Err() != nil {
 			break
 		}
 		wg.Go(func() {
 			defer func() { <-free }()
-			kills[i], errs[i] = judgeOne(ctx, subjects[i])
-			p.subjectEnded(len(subjects), kills[i])
+			tried, err := try(ctx, subjects, trial)
+			for n, i := range trial {
+				if errs[i] = err; err == nil {
+					kills[i] = tried[n]
+					p.subjectEnded(len(subjects), kills[i])
+				}
+			}
 		})
 	}
 	wg.Wait()
@@ -228,45 +155,47 @@ func judgeAll(ctx context.Context, subjects []subject, p *progress) (*killMatrix
 	return m, nil
 }
 
-// slowGroups are the beginnings of the requirements that take long to be found
-// broken: what races, repeats or waits is looked at again before it is blamed.
-var slowGroups = []string{"cancel.race.", "cancel.concurrent.", "cancel.repeat.", "cancel.deadline.", "cancel.effect.", "wait.", "get.after-cancel."}
+// unsettledShare is the part of the cases, one in so many, that may be inconclusive
+// on a server with the habits of several.
+const unsettledShare = 20
 
-// slowestFirst orders the subjects, so that no selftest ends with waiting for
-// one of them: those with one case at a time, the legal ones, which are judged
-// by everything, the mutants that are slow to find, and the rest.
-func slowestFirst(subjects []subject) []int {
-	order := make([]int, len(subjects))
-	for i := range order {
-		order[i] = i
+// try judges the subjects of one trial. Where a server with the habits of several
+// is accused, or much of it cannot be judged, each is judged by itself, and that
+// decides.
+func try(ctx context.Context, subjects []subject, trial []int) ([]kill, error) {
+	var members []subject
+	for _, i := range trial {
+		members = append(members, subjects[i])
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return subjects[a].turn() - subjects[b].turn() })
-	return order
-}
-
-func (s subject) turn() int {
-	slow := func(id string) bool {
-		return slices.ContainsFunc(slowGroups, func(group string) bool { return strings.HasPrefix(id, group) })
+	out := make([]kill, len(members))
+	all, err := judgeOne(ctx, join(members))
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case s.alone:
-		return 0
-	case s.legal:
-		return 1
+	if len(members) == 1 {
+		return []kill{all}, nil
 	}
-	for _, ids := range s.broken {
-		if slices.ContainsFunc(ids, slow) {
-			return 2
+	for n, s := range members {
+		if len(all.Extra) == 0 && all.Unsettled*unsettledShare <= all.cases {
+			out[n] = all
+			out[n].Name, out[n].Doc = s.name, s.doc
+			for _, other := range members {
+				if other.name != s.name {
+					out[n].With = append(out[n].With, other.name)
+				}
+			}
+		} else if out[n], err = judgeOne(ctx, s); err != nil {
+			return nil, err
 		}
 	}
-	return 3
+	return out, nil
 }
 
 func judgeOne(ctx context.Context, s subject) (kill, error) {
 	began := time.Now()
 	k := kill{Name: s.name, Doc: s.doc}
 	patterns := s.judged
-	if s.alone {
+	if s.serial {
 		// One case at a time, and nearly every case waits in vain for an
 		// operation that another one disturbed: only its own are run.
 		for _, t := range targets.Transports() {
@@ -286,7 +215,7 @@ func judgeOne(ctx context.Context, s subject) (kill, error) {
 // runOn judges a server of its own for the subject by what the patterns
 // select, all where there is none.
 func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report, err error) {
-	server, err := s.start(protected())
+	server, err := reference.NewMutant(protected(), reference.Mutant{Fault: s.fault})
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +224,7 @@ func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report
 		return nil, err
 	}
 	o := steps.Options{Level: reports.LevelShould, Concurrency: selftestCases, Timeout: selftestLimit, Version: version(), Run: patterns, Transport: s.transport}
-	if s.alone {
+	if s.serial {
 		o.Concurrency = 1
 	}
 	r, err = steps.Run(ctx, t, o)

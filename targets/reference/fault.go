@@ -23,6 +23,40 @@ type Fault struct {
 	Target func(t *targets.Target)
 }
 
+// And returns the fault of a server that differs in both ways. What f does lies
+// closer to the honest server than what g does.
+func (f Fault) And(g Fault) Fault {
+	return Fault{
+		Options: both(f.Options, g.Options),
+		Service: around(f.Service, g.Service),
+		REST:    around(f.REST, g.REST),
+		Wire:    around(f.Wire, g.Wire),
+		Target:  both(f.Target, g.Target),
+	}
+}
+
+// both makes one change of two, nil where there is none.
+func both[T any](first, second func(T)) func(T) {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(t T) { first(t); second(t) }
+}
+
+// around makes one decorator of two, nil where there is none.
+func around[T any](inner, outer func(T) T) func(T) T {
+	switch {
+	case inner == nil:
+		return outer
+	case outer == nil:
+		return inner
+	}
+	return func(next T) T { return outer(inner(next)) }
+}
+
 // A Mutant is a server with one fault, by which the suite is judged: it must
 // find exactly the requirements that the mutant breaks.
 type Mutant struct {
@@ -45,6 +79,9 @@ type Mutant struct {
 type Variant struct {
 	Name string
 	Doc  string
+	// Alone is true where what the server does hides what others do, or does not
+	// go with it, so that it is tried by itself.
+	Alone bool
 	Fault
 }
 

@@ -23,13 +23,18 @@ func optionVariants() []Variant {
 	options := func(name, doc string, set func(o *Options)) Variant {
 		return Variant{Name: name, Doc: doc, Fault: Fault{Options: set}}
 	}
+	without := func(name, doc string, set func(o *Options)) Variant {
+		v := options(name, doc, set)
+		v.Alone = true
+		return v
+	}
 	bestEffort := func(t *targets.Target) { t.Guaranteed = false }
 	return []Variant{
-		options("no-cancel", "Has no cancel and says so.", noCancel),
-		options("no-list", "Has no List.", func(o *Options) { o.NoList = true }),
-		options("no-wait", "Has no Wait.", func(o *Options) { o.NoWait = true }),
-		options("no-delete", "Has no Delete.", func(o *Options) { o.NoDelete = true }),
-		options("only-get-and-cancel", "Has neither List nor Wait nor Delete.", func(o *Options) { o.NoList, o.NoWait, o.NoDelete = true, true, true }),
+		without("no-cancel", "Has no cancel and says so.", noCancel),
+		without("no-list", "Has no List.", func(o *Options) { o.NoList = true }),
+		without("no-wait", "Has no Wait.", func(o *Options) { o.NoWait = true }),
+		without("no-delete", "Has no Delete.", func(o *Options) { o.NoDelete = true }),
+		without("only-get-and-cancel", "Has neither List nor Wait nor Delete.", func(o *Options) { o.NoList, o.NoWait, o.NoDelete = true, true, true }),
 		options("finished-ok", "Answers OK to the cancel of a finished operation, which stays as it is.", func(o *Options) { o.FinishedOK = true }),
 		options("cancels-at-once", "Ends an operation within the call of cancel.", func(o *Options) { o.CancelDelay = -1 }),
 		options("stops-slowly", "Takes 300 ms to stop any operation.", func(o *Options) { o.CancelDelay = 300 * time.Millisecond }),
@@ -41,14 +46,14 @@ func optionVariants() []Variant {
 		options("asks-for-tokens", "Asks every caller who it is.", func(o *Options) {
 			o.Tokens = map[string]Caller{"token-of-the-owner": Owner, "token-of-a-stranger": Stranger}
 		}),
-		{Name: "best-effort-ignores", Doc: "Promises no more than best effort, and does nothing.",
+		{Name: "best-effort-ignores", Alone: true, Doc: "Promises no more than best effort, and does nothing.",
 			Fault: Fault{Target: bestEffort, Options: func(o *Options) { o.CancelDelay, o.SlowStop = time.Hour, time.Hour }}},
-		{Name: "best-effort-completes", Doc: "Promises no more than best effort: a cancelled operation ends with its response.",
+		{Name: "best-effort-completes", Alone: true, Doc: "Promises no more than best effort: a cancelled operation ends with its response.",
 			Fault: Fault{Target: bestEffort, Service: cancelledSeen(func(op *longrunningpb.Operation) {
 				op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
 				setState(op, succeeded)
 			})}},
-		{Name: "best-effort-fails", Doc: "Promises no more than best effort: a cancelled operation ends with another error.",
+		{Name: "best-effort-fails", Alone: true, Doc: "Promises no more than best effort: a cancelled operation ends with another error.",
 			Fault: Fault{Target: bestEffort, Service: cancelledSeen(func(op *longrunningpb.Operation) { end(op, codes.Aborted, "aborted") })}},
 	}
 }

@@ -37,7 +37,7 @@ func habitVariants() []Variant {
 			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
 		{Name: "reads-short-names", Doc: "Has a library that reads what is there of a field that is cut short: a note.",
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, readShort)}},
-		{Name: "no-cancel-often-busy", Doc: "Has no cancel, and is too busy to say so at every other call.",
+		{Name: "no-cancel-often-busy", Alone: true, Doc: "Has no cancel, and is too busy to say so at every other call.",
 			Fault: Fault{Options: noCancel, Service: func(next Service) Service {
 				var calls atomic.Int64
 				return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {

@@ -58,13 +58,13 @@ func listVariants() []Variant {
 			}}},
 		{Name: "lists-nothing-here", Doc: "Lists only operations that other callers have started.",
 			Fault: Fault{Service: listed(func(*longrunningpb.Operation) bool { return false })}},
-		{Name: "lists-one-by-one", Doc: "Has one operation on each page, so that the list is longer than anybody reads.",
+		{Name: "lists-one-by-one", Alone: true, Doc: "Has one operation on each page, so that the list is longer than anybody reads.",
 			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
 				r = withFilter(r, r.GetFilter())
 				r.PageSize = 1
 				return next.List(ctx, r)
 			})}},
-		{Name: "repeats-page-token", Doc: "Gives one page token for ever, and the first page for it.",
+		{Name: "repeats-page-token", Alone: true, Doc: "Gives one page token for ever, and the first page for it.",
 			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
 				out, err := next.List(ctx, &longrunningpb.ListOperationsRequest{Name: r.GetName(), Filter: r.GetFilter()})
 				if err == nil {
@@ -235,7 +235,7 @@ func denialVariants() []Variant {
 	}
 	google := Fault{Options: protect, Target: asGoogle}
 	return []Variant{
-		{Name: "protected-google", Doc: "Asks every caller who it is, and is judged by the profile google.", Fault: google},
+		{Name: "protected-google", Alone: true, Doc: "Asks every caller who it is, and is judged by the profile google.", Fault: google},
 		{Name: "forbids-anonymous", Doc: "Answers PERMISSION_DENIED to callers without credentials, as Google's front ends do.",
 			Fault: answersCallers(denyAs(refuse(codes.PermissionDenied, "CALLER_UNREGISTERED", "the method does not allow unregistered callers")), nil)},
 		{Name: "hides-from-strangers", Doc: "Answers NOT_FOUND to callers without permission, whatever exists.",
@@ -253,7 +253,7 @@ func denialVariants() []Variant {
 				}
 				next.ServeHTTP(w, r)
 			})}},
-		{Name: "protected-without-cancel", Doc: "Asks every caller who it is, and has no cancel.",
+		{Name: "protected-without-cancel", Alone: true, Doc: "Asks every caller who it is, and has no cancel.",
 			Fault: Fault{Options: func(o *Options) { protect(o); o.NoCancel = true }}},
 	}
 }

@@ -46,7 +46,7 @@ func racesVariants() []Variant {
 					return next.Cancel(ctx, r)
 				}
 			})}},
-		{Name: "late-cancel-completes", Doc: "Accepts a cancel near the end of an operation, which ends with its response nevertheless.",
+		{Name: "late-cancel-completes", Alone: true, Doc: "Accepts a cancel near the end of an operation, which ends with its response nevertheless.",
 			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: func(next Service) Service {
 				known := newLedger(next)
 				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {

@@ -120,7 +120,7 @@ func routeVariants() []Variant {
 		{Name: "two-versions", Doc: "Serves v1 beside v1beta.",
 			Fault: Fault{REST: where(posted(func(p string) bool { return strings.HasPrefix(p, "/v1/") }),
 				rewritten(http.MethodPost, func(p string) string { return "/v1beta" + strings.TrimPrefix(p, "/v1") }))}},
-		{Name: "decodes-slash-in-lro", Doc: "Decodes %2F to a slash, as grpc-gateway does by default: a note.", Fault: slashDecoded(targets.ProfileLRO)},
+		{Name: "decodes-slash-in-lro", Alone: true, Doc: "Decodes %2F to a slash, as grpc-gateway does by default: a note.", Fault: slashDecoded(targets.ProfileLRO)},
 		{Name: "moves-dots", Doc: "Redirects from dot segments to the path without them.",
 			Fault: Fault{Options: dotsResolved(nil).Options,
 				REST: where(posted(func(p string) bool { return strings.Contains(p, "/.") || strings.Contains(p, "%2E") }), plainStatus(http.StatusPermanentRedirect))}},

@@ -120,7 +120,7 @@ func grpcVariants() []Variant {
 					d.setMessages([]byte{0xba, 0x3e, 2, 'o', 'k'})
 				}
 			})}},
-		{Name: "no-cancel-not-routed", Doc: "Has no cancel; over gRPC a proxy says so by plain HTTP 404: a note.",
+		{Name: "no-cancel-not-routed", Alone: true, Doc: "Has no cancel; over gRPC a proxy says so by plain HTTP 404: a note.",
 			Fault: Fault{Options: noCancel, Wire: plain404}},
 		{Name: "asks-before-methods", Doc: "Answers UNAUTHENTICATED to unknown methods, before it looks for them: a note.",
 			Fault: Fault{Wire: notOffered(func(*http.Request) *draft { return grpcRefusal("16", "who are you") })}},
