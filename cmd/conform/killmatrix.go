@@ -33,6 +33,7 @@ type kill struct {
 	Extra     []string `json:"extra"`
 	Unsettled int      `json:"unsettled"`        // cases that could not be judged
 	Narrow    bool     `json:"narrow,omitempty"` // judged only by what it breaks
+	Again     bool     `json:"again,omitempty"`  // killed when it was tried once more
 	Problem   string   `json:"problem,omitempty"`
 	ElapsedMS float64  `json:"elapsed_ms"`
 	cases     int

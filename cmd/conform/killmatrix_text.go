@@ -56,6 +56,8 @@ func unsettled(k kill) string {
 		return fmt.Sprintf(", together with %s (%d cases inconclusive)", strings.Join(k.With, ", "), k.Unsettled)
 	case len(k.With) > 0:
 		return ", together with " + strings.Join(k.With, ", ")
+	case k.Again:
+		return " (when it was tried once more)"
 	case k.Narrow:
 		return " (judged only by what it breaks)"
 	case k.Problem != "":
@@ -104,7 +106,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bot
 <p>{{.Accused}} of {{len .Legal}} legal servers accused. conform {{.Version}}, catalogue {{.Catalogue}}.</p>
 <h2>Mutants</h2>
 <table><tr><th>Mutant<th>Outcome<th>Found<th>Not found<th>Accused beside
-{{range .Mutants}}<tr{{if ne .Status "killed"}} class="bad"{{end}}><td>{{.Name}}<br><small>{{.Doc}}</small><td>{{.Status}}<td>{{range .Found}}{{.}} {{end}}<td>{{range .Missed}}{{.}} {{end}}<td>{{range .Extra}}{{.}} {{end}}
+{{range .Mutants}}<tr{{if ne .Status "killed"}} class="bad"{{end}}><td>{{.Name}}<br><small>{{.Doc}}</small><td>{{.Status}}{{if .Again}} when tried once more{{end}}<td>{{range .Found}}{{.}} {{end}}<td>{{range .Missed}}{{.}} {{end}}<td>{{range .Extra}}{{.}} {{end}}
 {{end}}</table>
 <h2>Legal servers</h2>
 <table><tr><th>Server<th>Accused of

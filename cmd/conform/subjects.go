@@ -16,7 +16,8 @@ type subject struct {
 	name, doc string
 	legal     bool
 	alone     bool     // judged by itself, not with others as one server
-	serial    bool     // one case at a time
+	serial    bool     // one case at a time, and only what it breaks
+	slow      bool     // a legal server: whatever is judged takes long
 	transport string   // the one that differs from the honest server; "" both
 	judged    []string // requirements; nil: all
 	broken    map[targets.Transport][]string
@@ -28,7 +29,7 @@ type subject struct {
 func allSubjects(catalogue []features.Requirement) []subject {
 	out := []subject{{name: "honest", doc: "The reference server.", legal: true, alone: true}}
 	for _, v := range reference.Variants() {
-		out = append(out, subject{name: v.Name, doc: v.Doc, legal: true, alone: v.Alone, transport: oneSide(v.Fault, nil), fault: v.Fault})
+		out = append(out, subject{name: v.Name, doc: v.Doc, legal: true, alone: v.Alone, slow: v.Slow, transport: oneSide(v.Fault, nil), fault: v.Fault})
 	}
 	for _, m := range reference.Mutants() {
 		s := subject{name: m.Name, doc: m.Doc, serial: m.Alone, may: m.May, transport: oneSide(m.Fault, m.Breaks), broken: map[targets.Transport][]string{}, fault: m.Fault}
@@ -51,7 +52,7 @@ func oneSide(f reference.Fault, breaks []string) string {
 
 // sampleOf is how many requirements there are for each that a mutant is judged
 // by although it does not break it.
-const sampleOf = 8
+const sampleOf = 16
 
 // sample chooses what a mutant is judged by: what it breaks, and a part of the
 // rest by which it must not be accused. Controls, which break nothing, and
@@ -97,65 +98,59 @@ func selectSubjects(all []subject, only []string) ([]subject, error) {
 // broken: what races, repeats or waits is looked at again before it is blamed.
 var slowGroups = []string{"cancel.race.", "cancel.concurrent.", "cancel.repeat.", "cancel.deadline.", "cancel.effect.", "wait.", "get.after-cancel."}
 
-// slowestFirst orders the subjects, so that no selftest ends with waiting for
-// one of them: those with one case at a time, the legal ones, which are judged
-// by everything, the mutants that are slow to find, and the rest.
-func slowestFirst(subjects []subject) []int {
-	order := make([]int, len(subjects))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return subjects[a].turn() - subjects[b].turn() })
-	return order
-}
-
-func (s subject) turn() int {
-	slow := func(id string) bool {
-		return slices.ContainsFunc(slowGroups, func(group string) bool { return strings.HasPrefix(id, group) })
-	}
-	switch {
-	case s.serial:
-		return 0
-	case s.legal:
-		return 1
+// isSlow tells whether the trial of a subject takes longer than most.
+func (s subject) isSlow() bool {
+	if s.legal {
+		return s.slow
 	}
 	for _, ids := range s.broken {
-		if slices.ContainsFunc(ids, slow) {
-			return 2
+		for _, id := range ids {
+			if s.serial || slices.ContainsFunc(slowGroups, func(group string) bool { return strings.HasPrefix(id, group) }) {
+				return true
+			}
 		}
 	}
-	return 3
+	return false
 }
 
 // together is how many legal servers are tried as one.
-const together = 4
+const together = 5
 
-// trials puts the subjects into the order in which they are tried. Legal ones
-// are tried together: one server has the habits of several, which lie far apart
-// in their list, so that they seldom concern the same thing.
-func trials(subjects []subject, crowd int) [][]int {
-	var out [][]int
-	var legal []int
-	for _, i := range slowestFirst(subjects) {
-		if s := subjects[i]; s.legal && !s.alone {
-			legal = append(legal, i)
-			continue
+// trials divides the subjects into those that are tried by the whole contract,
+// the slow ones first, so that no selftest ends with waiting for one of them, and
+// those that are tried by a part of it, of which the slow ones, whose timing
+// matters, come last, when less is going on. Legal ones are tried together: one
+// server has the habits of several, which lie far apart in their list, so that
+// they seldom concern the same thing.
+func trials(subjects []subject, crowd int) (whole, part [][]int) {
+	var sociable []int
+	for i, s := range subjects {
+		switch {
+		case s.legal && !s.alone:
+			sociable = append(sociable, i)
+		case s.judged == nil && !s.serial:
+			whole = append(whole, []int{i})
+		default:
+			part = append(part, []int{i})
 		}
-		out = append(out, []int{i})
 	}
-	servers := (len(legal) + crowd - 1) / crowd
-	first := slices.IndexFunc(out, func(t []int) bool { return subjects[t[0]].turn() > 0 })
-	if first < 0 {
-		first = len(out)
-	}
+	servers := (len(sociable) + crowd - 1) / crowd
 	for n := range servers {
-		var t []int
-		for i := n; i < len(legal); i += servers {
-			t = append(t, legal[i])
+		var trial []int
+		for i := n; i < len(sociable); i += servers {
+			trial = append(trial, sociable[i])
 		}
-		out = slices.Insert(out, first+n, t)
+		whole = append(whole, trial)
 	}
-	return out
+	slow := func(trial []int) int {
+		if slices.ContainsFunc(trial, func(i int) bool { return subjects[i].isSlow() }) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(whole, func(a, b []int) int { return slow(b) - slow(a) })
+	slices.SortStableFunc(part, func(a, b []int) int { return slow(a) - slow(b) })
+	return whole, part
 }
 
 // join returns a legal server with the habits of several.

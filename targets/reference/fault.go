@@ -82,6 +82,8 @@ type Variant struct {
 	// Alone is true where what the server does hides what others do, or does not
 	// go with it, so that it is tried by itself.
 	Alone bool
+	// Slow is true where whatever is judged takes long.
+	Slow bool
 	Fault
 }
 

@@ -40,8 +40,8 @@ func unroutedAsPage(d *draft) {
 func httpVariants() []Variant {
 	zip := func(d *draft) {
 		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = z.Write(d.body) // into memory
+		z, _ := gzip.NewWriterLevel(&b, gzip.HuffmanOnly) // the level that needs least memory
+		_, _ = z.Write(d.body)                            // into memory
 		_ = z.Close()
 		d.body = b.Bytes()
 		d.header.Set("Content-Encoding", "gzip")
@@ -318,7 +318,7 @@ const (
 
 func timeVariants() []Variant {
 	takes := func(name, doc string, m targets.Method, d time.Duration) Variant {
-		return Variant{Name: name, Doc: doc, Fault: Fault{Service: func(next Service) Service {
+		return Variant{Name: name, Doc: doc, Slow: d >= time.Second, Fault: Fault{Service: func(next Service) Service {
 			return moody{next, func(ctx context.Context, called targets.Method) error {
 				if called == m {
 					pause(ctx, d)
