@@ -30,6 +30,9 @@ const (
 	// selftestLimit bounds one server; what is not judged by then counts as not
 	// found. Far from it, servers take a few seconds.
 	selftestLimit = 90 * time.Second
+	// selftestMemory is what the selftest stays below, in bytes, where the
+	// environment sets no other limit. It keeps about a third of that.
+	selftestMemory = 900 << 20
 )
 
 func selftestCommand(a *app) *cobra.Command {
@@ -91,6 +94,9 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	defer signals.stop()
 	// Hundreds of short runs make much garbage and keep little.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	if _, set := a.env("GOMEMLIMIT"); !set {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(selftestMemory))
+	}
 	crowd := together
 	if full || len(only) > 0 {
 		crowd = 1
