@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -49,14 +50,35 @@ func TestIsolationMutants(t *testing.T) {
 	assert.True(t, requested(t, target, name))
 }
 
+// An arrivals tells of each Wait that has come.
+type arrivals struct {
+	Service
+	waits chan struct{}
+}
+
+// Wait implements Service.
+func (a arrivals) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	a.waits <- struct{}{}
+	return a.Service.Wait(ctx, r)
+}
+
 func TestDisconnectCancels(t *testing.T) {
+	m, ok := Lookup("disconnect-cancels")
+	require.True(t, ok)
 	for _, transport := range targets.Transports() {
-		target := mutantTarget(t, "disconnect-cancels")
+		come := make(chan struct{}, 1)
+		target := subject(t, Fault{Service: func(next Service) Service { return m.Fault.Service(arrivals{next, come}) }})
 		name := startRole(t, target, targets.Running)
-		ctx, abort := context.WithTimeout(testContext(t), 20*time.Millisecond)
+		ctx, abort := context.WithCancel(testContext(t))
+		aborted := make(chan struct{})
+		go func() {
+			defer close(aborted)
+			<-come
+			abort()
+		}()
 		_, err := target.Endpoints[transport].Client.Call(ctx, targets.Wait, &longrunningpb.WaitOperationRequest{Name: name})
-		abort()
 		require.Error(t, err)
+		<-aborted
 		assert.Eventually(t, func() bool { return requested(t, target, name) }, 10*time.Second, time.Millisecond)
 	}
 }
@@ -101,16 +123,25 @@ func TestUnknownNameMutants(t *testing.T) {
 }
 
 func TestLateWorkersOverwrite(t *testing.T) {
-	for mutant, role := range map[string]targets.Role{"late-worker-succeeds": targets.Succeeding, "late-worker-fails": targets.Failing} {
-		target := mutantTarget(t, mutant)
-		name := startRole(t, target, role)
-		callOn(t, target, targets.REST, targets.Cancel, name)
-		e := callOn(t, target, targets.REST, targets.Wait, name)
-		assert.Equal(t, "CANCELLED", member(e, "metadata", "value", "state"), mutant)
-		want := map[targets.Role]string{targets.Succeeding: "SUCCEEDED", targets.Failing: "FAILED"}[role]
-		assert.Eventually(t, func() bool {
-			return member(callOn(t, target, targets.REST, targets.Get, name), "metadata", "value", "state") == want
-		}, 10*time.Second, 5*time.Millisecond, mutant)
+	for mutant, kind := range map[string]Kind{"late-worker-succeeds": Succeeding, "late-worker-fails": Failing} {
+		m, ok := Lookup(mutant)
+		require.True(t, ok)
+		synctest.Test(t, func(t *testing.T) {
+			s, err := newServer(Options{}, m.Fault)
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, s.Close()) }()
+			ctx := asOwner(t.Context())
+			op, err := s.Service().Start(ctx, StartRequest{Parent: "projects/demo", Kind: kind})
+			require.NoError(t, err)
+			require.NoError(t, plainCancel(ctx, s.Service(), op.GetName()))
+			op, err = s.Service().Wait(ctx, &longrunningpb.WaitOperationRequest{Name: op.GetName()})
+			require.NoError(t, err)
+			assert.Equal(t, cancelled, stateOf(op), mutant)
+			time.Sleep(s.Options().Natural)
+			op, err = s.Service().Get(ctx, &longrunningpb.GetOperationRequest{Name: op.GetName()})
+			require.NoError(t, err)
+			assert.Equal(t, map[Kind]phase{Succeeding: succeeded, Failing: failed}[kind], stateOf(op), mutant)
+		})
 	}
 }
 
