@@ -32,7 +32,7 @@ const (
 	resultBeforeDone                 // the result is written first, and done after it
 	doneBeforeResult                 // done is written first, and the result after it
 	lateWorker                       // the worker looks for a cancel, and then writes its result
-	doubleCancel                     // two cancels stop the work, and the second finds it gone
+	doubleCancel                     // two cancels that both saw no other stop the work, and the second finds it gone
 	lostCancel                       // the write of a cancel fails where another call is at the row, and nobody tries again
 )
 
@@ -199,7 +199,7 @@ func (s *racy) request(w *row) error {
 	visit := w.visit()
 	op := w.read()
 	if op.GetDone() {
-		return refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "operation %q is finished", op.GetName())
+		return finishedAlready(op)
 	}
 	if stateOf(op) == cancelling {
 		return nil
@@ -207,6 +207,13 @@ func (s *racy) request(w *row) error {
 	time.Sleep(latency)
 	if s.race == lostCancel && w.contended(visit) {
 		return nil
+	}
+	if s.race == doubleCancel { // it looks again whether the work has ended meanwhile, and not for another cancel
+		w.lock.Lock()
+		defer w.lock.Unlock()
+		if op = w.read(); op.GetDone() {
+			return finishedAlready(op)
+		}
 	}
 	editMetadata(op, func(fields map[string]*structpb.Value) {
 		fields["state"] = structpb.NewStringValue(string(cancelling))
@@ -219,6 +226,10 @@ func (s *racy) request(w *row) error {
 	w.write(op)
 	time.AfterFunc(s.stop, func() { s.stopped(w, again) })
 	return nil
+}
+
+func finishedAlready(op *longrunningpb.Operation) error {
+	return refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "operation %q is finished", op.GetName())
 }
 
 // stopped ends the operation as cancelled. The second of two stops finds no
