@@ -48,45 +48,64 @@ func timeless(t *testing.T, r *reports.Report) string {
 	return regexp.MustCompile(`[0-9.]+(m|µ)?s\b`).ReplaceAllString(string(data), "TIME")
 }
 
+// lines are what a report says, line by line.
+func lines(t *testing.T, r *reports.Report) []string {
+	t.Helper()
+	return strings.Split(timeless(t, r), "\n")
+}
+
 // TestShardsMakeTheWholeReport runs the suite whole and in parts, each on a
-// server of its own, and demands one report of both.
+// server of its own, and demands one report of both. The server's fault is one
+// that every look at a cancelled operation shows, whenever it comes. Where a
+// busy machine leaves something open in one run alone, they are run once more.
 func TestShardsMakeTheWholeReport(t *testing.T) {
+	t.Parallel()
 	catalogue, err := features.Requirements()
 	require.NoError(t, err)
-	for _, name := range []string{"cancel-drops-metadata"} {
-		t.Run("mutant "+name, func(t *testing.T) {
-			run := func(o Options) *reports.Report {
-				s, err := reference.New(reference.Options{})
-				if name != "" {
-					m, ok := reference.Lookup(name)
-					require.True(t, ok)
-					s, err = reference.NewMutant(reference.Options{}, m)
-				}
-				require.NoError(t, err)
-				return judge(t, describe(t, s), o)
-			}
-			const shards = 3
-			var parts []*reports.Report
-			judged := map[string]int{}
-			for i := range shards {
-				part := run(Options{Shard: i + 1, Shards: shards})
-				parts = append(parts, part)
-				for _, c := range part.Cases {
-					if c.Reason != reports.DeselectedByShard {
-						judged[c.ID]++
-					}
-				}
-			}
-			merged, err := reports.Merge(catalogue, parts...)
-			require.NoError(t, err)
-			whole := run(Options{})
-			want, got := strings.Split(timeless(t, whole), "\n"), strings.Split(timeless(t, merged), "\n")
-			for i := range min(len(want), len(got)) {
-				require.Equal(t, want[i], got[i], "line %d, after\n%s", i+1, strings.Join(want[max(0, i-8):i], "\n"))
-			}
-			assert.Len(t, got, len(want))
-			assert.Len(t, judged, len(whole.Cases))
-			assert.Equal(t, 1, slices.Max(slices.Collect(maps.Values(judged))), "no case is in two shards")
-		})
+	m, ok := reference.Lookup("cancel-without-message")
+	require.True(t, ok)
+	run := func(o Options) *reports.Report {
+		s, err := reference.NewMutant(reference.Options{}, m)
+		require.NoError(t, err)
+		return judge(t, describe(t, s), o)
 	}
+	var want, got []string
+	for range 2 {
+		const shards = 3
+		var parts []*reports.Report
+		judged := map[string]int{}
+		for i := range shards {
+			part := run(Options{Shard: i + 1, Shards: shards})
+			parts = append(parts, part)
+			for _, c := range part.Cases {
+				if c.Reason != reports.DeselectedByShard {
+					judged[c.ID]++
+				}
+			}
+		}
+		merged, err := reports.Merge(catalogue, parts...)
+		require.NoError(t, err)
+		whole := run(Options{})
+		assert.Len(t, judged, len(whole.Cases))
+		assert.Equal(t, 1, slices.Max(slices.Collect(maps.Values(judged))), "no case is in two shards")
+		want, got = lines(t, whole), lines(t, merged)
+		if slices.Equal(open(whole), open(merged)) {
+			break
+		}
+	}
+	for i := range min(len(want), len(got)) {
+		require.Equal(t, want[i], got[i], "line %d, after\n%s", i+1, strings.Join(want[max(0, i-8):i], "\n"))
+	}
+	assert.Len(t, got, len(want))
+}
+
+// open are the cases in which a run could not tell.
+func open(r *reports.Report) []string {
+	var out []string
+	for _, c := range r.Cases {
+		if c.Verdict == reports.Inconclusive {
+			out = append(out, c.ID)
+		}
+	}
+	return slices.Sorted(slices.Values(out))
 }
