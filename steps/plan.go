@@ -2,9 +2,7 @@ package steps
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -34,28 +32,8 @@ type planned struct {
 	deselected  string // why it is not run; "" where it is
 }
 
-// longest are the files whose cases take the most time. They are begun first,
-// so that no run ends with waiting for one of them.
-var longest = []string{"race.feature", "outcome.feature", "repeat.feature", "get.feature", "wait.feature", "isolation.feature", "finished.feature", "terminal.feature"}
-
-// inTurn orders the files by when their cases are begun.
-func inTurn(files []features.File) []features.File {
-	files = slices.Clone(files)
-	slices.SortStableFunc(files, func(a, b features.File) int {
-		return cmp.Compare(turn(a.Name), turn(b.Name))
-	})
-	return files
-}
-
-func turn(file string) int {
-	if i := slices.Index(longest, file); i >= 0 {
-		return i
-	}
-	return len(longest)
-}
-
 // plan parses the features and returns every case of the catalogue, in the
-// order in which they are begun. It refuses what godog would silently pass
+// order of the files. It refuses what godog would silently pass
 // over: scenarios without steps, descriptions that swallowed a step, scenarios
 // or tags that no requirement owns.
 func plan(files []features.File, catalogue []features.Requirement) ([]*planned, error) {
@@ -63,7 +41,6 @@ func plan(files []features.File, catalogue []features.Requirement) ([]*planned, 
 	for _, r := range catalogue {
 		byID[r.ID] = r
 	}
-	files = inTurn(files)
 	each, errs := make([][]*planned, len(files)), make([]error, len(files))
 	_ = together(len(files), func(i int) error { // a run begins when they are parsed
 		each[i], errs[i] = planFile(files[i], byID)

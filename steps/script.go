@@ -3,6 +3,7 @@ package steps
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,26 @@ type script struct {
 	first, rounds int
 }
 
+// slowBeginnings tell, by their first steps, which cases take the most time: those
+// that watch a slow cancellation, then those that wait for a natural end.
+var slowBeginnings = [...]string{"a slow operation", "an operation that is about to ", "an operation that has "}
+
+// turn tells when a case is begun. Those that take the most time come first, so
+// that no run ends with waiting for one of them.
+func (c *planned) turn() int {
+	for i, begin := range slowBeginnings {
+		if strings.HasPrefix(c.steps[0].Text, begin) {
+			return i
+		}
+	}
+	return len(slowBeginnings)
+}
+
+// slowestFirst orders cases by their turn.
+func slowestFirst(cases []*planned) []*planned {
+	return slices.SortedStableFunc(slices.Values(cases), func(a, b *planned) int { return a.turn() - b.turn() })
+}
+
 // features writes the cases as features of their own: one scenario for each
 // case, whose rows are its rounds. The features of the contract are written
 // for people; godog would parse all of them again for each round and each
@@ -25,12 +46,13 @@ func (s script) features() []godog.Feature {
 	var out []godog.Feature
 	for i := 0; i < len(s.cases); {
 		file, transport := s.cases[i].file, s.cases[i].transport
+		name := fmt.Sprintf("%s/%s from %d", transport, file, i) // names that are alike are one feature to godog
 		var b bytes.Buffer
-		fmt.Fprintf(&b, "Feature: %s over %s\n", file, transport)
+		fmt.Fprintf(&b, "Feature: %s\n", name)
 		for ; i < len(s.cases) && s.cases[i].file == file && s.cases[i].transport == transport; i++ {
 			s.write(&b, i)
 		}
-		out = append(out, godog.Feature{Name: string(transport) + "/" + file, Contents: b.Bytes()})
+		out = append(out, godog.Feature{Name: name, Contents: b.Bytes()})
 	}
 	return out
 }

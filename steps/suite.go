@@ -156,7 +156,7 @@ func (s *suite) rounds(ctx context.Context, cases []*planned) {
 		if i > 0 && ctx.Err() != nil {
 			break // the first round says of every case why it was not judged
 		}
-		s.godog(ctx, script{cases, i, min(batch, rounds-i)})
+		s.godog(ctx, script{slowestFirst(cases), i, min(batch, rounds-i)})
 	}
 }
 
