@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/cucumber/godog"
+
+	"github.com/lro-tools/conform/reports"
 )
 
 // A script is what godog is given to run: the cases of a run, and of how often
@@ -17,19 +19,20 @@ type script struct {
 	first, rounds int
 }
 
-// slowBeginnings tell, by their first steps, which cases take the most time: those
-// that watch a slow cancellation, then those that wait for a natural end.
-var slowBeginnings = [...]string{"a slow operation", "an operation that is about to ", "an operation that has "}
+// slow are words of the steps by which the cases are known that take the most
+// time: those that watch a slow cancellation, those that wait for a time to be
+// over, and those that wait for a natural end.
+var slow = [...]string{"a slow operation", "for a second", "an operation that is about to ", "an operation that has "}
 
 // turn tells when a case is begun. Those that take the most time come first, so
 // that no run ends with waiting for one of them.
 func (c *planned) turn() int {
-	for i, begin := range slowBeginnings {
-		if strings.HasPrefix(c.steps[0].Text, begin) {
+	for i, words := range slow {
+		if slices.ContainsFunc(c.steps, func(s reports.Step) bool { return strings.Contains(s.Text, words) }) {
 			return i
 		}
 	}
-	return len(slowBeginnings)
+	return len(slow)
 }
 
 // slowestFirst orders cases by their turn.
