@@ -10,7 +10,7 @@ import (
 func main() {
 	// While a command starts, next to nothing is garbage.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(startPercent)
+		debug.SetGCPercent(gcPercent)
 	}
 	os.Exit(execute(os.Args[1:], &app{out: os.Stdout, err: os.Stderr, env: os.LookupEnv}))
 }

@@ -92,8 +92,6 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	}
 	ctx, signals := listen(ctx, func(string) {}, func() { _ = discardAll(out) })
 	defer signals.stop()
-	// Hundreds of short runs make much garbage and keep little.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	if _, set := a.env("GOMEMLIMIT"); !set {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(selftestMemory))
 	}
