@@ -29,6 +29,9 @@ func (w *world) checkWire(c call) {
 		return // what answers a method that is not there is judged by grpc.unknown-method
 	case c.GRPC.StatusFault != "":
 		w.aside(trailers, c.index, "", want, c.GRPC.StatusFault, "grpc-status is not what gRPC defines")
+	case c.GRPC.HasStatus && !c.Accepted() && c.GRPC.FrameFault != "":
+		w.aside(trailers, c.index, "", "the status alone, or messages before it", c.GRPC.FrameFault,
+			"bytes that are no message stand before the grpc-status of an error, which clients do not come to read")
 	case !c.GRPC.HasStatus && c.Truncated:
 		return // it was not read to its end, where the status may stand
 	case !c.GRPC.HasStatus:

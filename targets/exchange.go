@@ -56,6 +56,7 @@ type GRPCAnswer struct {
 	HasStatus    bool     // grpc-status with a code of gRPC was received, in trailers or in a trailers-only answer
 	StatusFault  string   // what is wrong with the grpc-status that was received; "" where nothing is
 	StatusDetail string   // grpc-message
+	FrameFault   string   // why what came before the trailers is no sequence of messages; "" where it is one
 	DetailsBin   []byte   // grpc-status-details-bin, decoded from base64; nil where absent
 	DetailsFault string   // why grpc-status-details-bin is nothing that can be decoded; "" where it can, or is absent
 	Unknown      int      // bytes of the message that its type does not account for

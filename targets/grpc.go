@@ -240,7 +240,7 @@ func (g *grpcClient) read(x *Exchange, call grpcCall, resp *http.Response, a grp
 			}
 		}
 	}
-	x.GRPC = &GRPCAnswer{Messages: a.messages, Payloads: a.payloads}
+	x.GRPC = &GRPCAnswer{Messages: a.messages, Payloads: a.payloads, FrameFault: a.frameFault()}
 	a.status(x, resp)
 	x.Body = a.plain
 	if len(a.payloads) > 0 {

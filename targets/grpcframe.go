@@ -71,7 +71,18 @@ func isGRPC(contentType string) bool {
 	return ok && (rest == "" || strings.IndexByte("+; ", rest[0]) >= 0)
 }
 
-var errCutShort = errors.New("stream ended inside a message")
+var (
+	errCutShort = errors.New("stream ended inside a message")
+	errFlag     = errors.New("message has a flag of no meaning")
+)
+
+// frameFault tells why the bytes before the trailers are no messages.
+func (a *grpcAnswer) frameFault() string {
+	if a.cutShort() || errors.Is(a.problem, errFlag) {
+		return a.problem.Error()
+	}
+	return ""
+}
 
 // cutShort tells whether the stream ended inside a message.
 func (a *grpcAnswer) cutShort() bool { return errors.Is(a.problem, errCutShort) }
@@ -135,7 +146,7 @@ func (a *grpcAnswer) keep(payload []byte, flag byte, encoding string, length, li
 	case flag == 1:
 		problem = fmt.Errorf("message is compressed, with grpc-encoding %q", encoding)
 	case flag != 0:
-		problem = fmt.Errorf("message has flag %#02x, want 0 or 1", flag)
+		problem = fmt.Errorf("%w: flag %#02x, want 0 or 1", errFlag, flag)
 	}
 	a.payloads = append(a.payloads, payload)
 	if a.problem == nil && problem == nil && a.truncated {

@@ -123,6 +123,12 @@ func grpcMethodMutants() []Mutant {
 					d.trailer = http.Header{}
 				}
 			})}},
+		{Name: "text-before-status", Doc: "Writes the errors of a cancel as text into the stream, before the trailers with their status.", Breaks: []string{status},
+			Fault: Fault{Wire: answers(wireMethod, targets.Cancel, func(d *draft) {
+				if !d.ok() {
+					d.body = []byte("the operation cannot be cancelled\n")
+				}
+			})}},
 		{Name: "unknown-method-ok", Doc: "Has a handler for whatever is called, which answers OK.", Breaks: []string{unknown}, Fault: Fault{Wire: notOffered(okEmpty)}},
 		{Name: "unknown-method-not-found", Doc: "Answers NOT_FOUND for a method that it does not have.", Breaks: []string{unknown},
 			Fault: Fault{Wire: notOffered(func(*http.Request) *draft { return grpcRefusal("5", "no such method") })}},
