@@ -23,6 +23,12 @@ Feature: When and how a cancel takes effect
       When the client cancels it and takes the time
       Then the cancel returns before the operation has stopped
 
+    @rest
+    Scenario: A cancel without a body does not wait for the end either
+      Given a slow operation
+      When the client cancels it without a body and takes the time
+      Then the cancel returns before the operation has stopped
+
   @req:cancel.response.same-for-all-outcomes
   Rule: The success response carries no information on whether the cancellation will succeed.
 

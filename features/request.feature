@@ -10,6 +10,16 @@ Feature: What a cancel request may carry
       When the client cancels it by sending no body and no content type
       Then the cancel counts like a plain one
 
+    Scenario Outline: Nothing is sent, and no type of it, whatever is cancelled
+      Given a <kind> operation
+      When the client cancels it by sending no body and no content type
+      Then the cancel counts like a plain one
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.request.zero-bytes-json-content-type
   Rule: A zero-byte body with `Content-Type: application/json` is accepted (not parsed as malformed JSON).
 
@@ -17,6 +27,16 @@ Feature: What a cancel request may carry
       Given a running operation
       When the client cancels it by sending no body and the content type of JSON
       Then the cancel counts like a plain one
+
+    Scenario Outline: Nothing is sent, and called JSON, whatever is cancelled
+      Given a <kind> operation
+      When the client cancels it by sending no body and the content type of JSON
+      Then the cancel counts like a plain one
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
 
   @req:cancel.request.empty-object
   Rule: Body `{}` with `Content-Type: application/json` is accepted.

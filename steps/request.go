@@ -96,7 +96,7 @@ func (w *world) takesBodiless(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := w.cancelInForm(ctx, op, "no body and no content type")
+	c, err := w.cancelInForm(ctx, op, bare)
 	switch {
 	case err != nil:
 		return err
@@ -154,7 +154,7 @@ func (w *world) formed(form string, op *operation) (targets.RawRequest, error) {
 		return r, nil
 	}
 	switch form {
-	case "no body and no content type":
+	case bare:
 		r.Body, r.Header = nil, nil
 	case "no body and the content type of JSON":
 		r.Body = nil
@@ -246,6 +246,9 @@ func (w *world) clientHeader(form string, op *operation) map[string]string {
 	}
 	return nil
 }
+
+// bare is the form of a cancel that sends nothing at all.
+const bare = "no body and no content type"
 
 // Forms of a body of zero chunks: what is left without ", in chunks," is the
 // form of zero bytes of the same type.

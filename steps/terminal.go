@@ -209,6 +209,7 @@ func (w *world) lost(ctx context.Context, s sighting) error {
 func promptSteps() []definition {
 	return []definition{
 		step(`the client cancels it and takes the time`, whenTimesCancel),
+		step(`the client cancels it without a body and takes the time`, whenTimesBodiless),
 		step(`the cancel returns before the operation has stopped`, thenPrompt),
 		step(`the cancel is accepted like that of a running one`, thenAcceptedAlike),
 		step(`it ends as one that was running`, thenEndsAlike),
@@ -236,10 +237,24 @@ func (t timing) tardy() bool {
 	return t.Elapsed >= promptly && t.stopped >= slowStop && t.Elapsed >= t.stopped/2 && t.control < slowGet
 }
 
-// whenTimesCancel cancels a slow operation and takes the time, again on a
-// fresh one where the cancel seems to wait for the end.
+// whenTimesCancel cancels a slow operation and takes the time.
 func whenTimesCancel(ctx context.Context) error {
 	w := of(ctx)
+	return w.timeCancels(ctx, func(op *operation) call { return w.cancel(ctx, op) })
+}
+
+// whenTimesBodiless does so by a cancel that sends nothing.
+func whenTimesBodiless(ctx context.Context) error {
+	w := of(ctx)
+	return w.timeCancels(ctx, func(op *operation) call {
+		c, _ := w.cancelInForm(ctx, op, bare) // which every operation can be sent
+		return c
+	})
+}
+
+// timeCancels cancels a slow operation and takes the time, again on a fresh one
+// where the cancel seems to wait for the end.
+func (w *world) timeCancels(ctx context.Context, cancel func(*operation) call) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
@@ -249,7 +264,7 @@ func whenTimesCancel(ctx context.Context) error {
 	}
 	var all []timing
 	for op := w.it; ; {
-		t, err := w.timeCancel(ctx, op, other)
+		t, err := w.timeCancel(ctx, op, other, cancel)
 		if err != nil {
 			return err
 		}
@@ -266,13 +281,13 @@ func whenTimesCancel(ctx context.Context) error {
 
 // timeCancel cancels an operation while it is looked at, and another one as
 // the control.
-func (w *world) timeCancel(ctx context.Context, op, other *operation) (timing, error) {
+func (w *world) timeCancel(ctx context.Context, op, other *operation, cancel func(*operation) call) (timing, error) {
 	var t timing
 	returned := make(chan struct{})
 	sent := time.Now()
 	go func() {
 		defer close(returned)
-		t.call = w.cancel(ctx, op)
+		t.call = cancel(op)
 	}()
 	var control, stopped time.Duration
 	pause := max(w.observeFor()/8, 10*time.Millisecond)

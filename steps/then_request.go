@@ -108,9 +108,6 @@ func (w *world) toleratedRefusal(c call) string {
 // repeats: the operation may have ended in between. What the refusal is, wrong
 // tells; nil: any. Where operations are scarce, the finding stands as it is.
 func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong func(call) bool) error {
-	if err := w.comesAndGoes(c); err != nil {
-		return err
-	}
 	if w.run.scarce(w.it.role) {
 		return finding
 	}
@@ -129,25 +126,25 @@ func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong f
 	return finding
 }
 
-// comesAndGoes rules on a refusal by a server that was found to support cancel
-// at one time and not at another.
-func (w *world) comesAndGoes(c call) error {
-	if w.run.support[w.plan.transport].mixed && looksUnsupported(c.Exchange) {
-		return inconclusive("support of cancel comes and goes: %s (see cancel.unimplemented.consistent)", c.Status())
-	}
-	return nil
-}
-
 // looksUnsupported tells whether an answer is what servers without cancel give:
 // UNIMPLEMENTED, or over REST what routers answer where nothing is bound.
 func looksUnsupported(ex targets.Exchange) bool {
 	return unimplemented(ex) || ex.Transport == targets.REST && (ex.HTTP == 404 || ex.HTTP == 405)
 }
 
+// controlRole is the role of the operations whose plain cancel is the control of
+// the scenario's form. What a body holds is no matter of whose it is.
+func (w *world) controlRole() targets.Role {
+	if strings.HasPrefix(w.plan.requirement.ID, "cancel.request.") {
+		return w.it.role
+	}
+	return targets.Running
+}
+
 // controlAccepted sees that the plain cancel of a fresh operation is accepted;
 // else its form is not to blame.
 func (w *world) controlAccepted(ctx context.Context) error {
-	op, err := w.startInProgress(ctx, targets.Running)
+	op, err := w.startInProgress(ctx, w.controlRole())
 	if err == nil {
 		_, _, err = w.cancelOnce(ctx, op)
 	}
@@ -182,6 +179,11 @@ func (w *world) formEffective(ctx context.Context, c call) error {
 		return err
 	case !c.Accepted() || again.end != endedNever:
 		return inconclusive("without effect once, but not again: %v", finding)
+	}
+	if role := w.controlRole(); role != targets.Running {
+		if err := w.oneDoes(ctx, role); err != nil {
+			return err
+		}
 	}
 	return w.unlessOneDoes(ctx, targets.Running, finding)
 }

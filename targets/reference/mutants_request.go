@@ -30,6 +30,31 @@ func refuseIf(err error, applies func(r *http.Request, body []byte) bool) func(h
 	})
 }
 
+type withoutBodyKey struct{}
+
+// withoutBody is a fault by which cancel answers the cancels over REST that bring
+// zero bytes, with a Content-Type or without.
+func withoutBody(typed bool, cancel func(ctx context.Context, next Service, h history, r *longrunningpb.CancelOperationRequest) error) Fault {
+	return Fault{
+		REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, _ []byte) {
+			if r.ContentLength == 0 && (r.Header.Get("Content-Type") != "") == typed {
+				r = r.WithContext(context.WithValue(r.Context(), withoutBodyKey{}, true))
+			}
+			next.ServeHTTP(w, r)
+		}),
+		Service: func(next Service) Service {
+			known := newLedger(next)
+			return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if ctx.Value(withoutBodyKey{}) == nil {
+					return next.Cancel(ctx, r)
+				}
+				h, _ := known.of(r.GetName())
+				return cancel(ctx, next, h, r)
+			}}
+		},
+	}
+}
+
 // tooLate cancels as asked and then answers with an error where it applies.
 func tooLate(applies func(r *http.Request, body []byte) bool) func(http.Handler) http.Handler {
 	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
@@ -87,6 +112,30 @@ func bodyMutants() []Mutant {
 		{Name: "demands-content-type", Doc: "Refuses a cancel that has neither a body nor a Content-Type.",
 			Breaks: []string{"cancel.request.zero-bytes-no-content-type"},
 			Fault:  Fault{REST: refuseIf(invalid("CONTENT_TYPE_REQUIRED", "Content-Type is required"), func(r *http.Request, _ []byte) bool { return zero(r, false) })}},
+		{Name: "demands-content-type-nested", Doc: "Has a binding of its own for names of several segments, which takes no cancel without a body and a Content-Type.",
+			Breaks: []string{"cancel.request.zero-bytes-no-content-type"},
+			Fault: withoutBody(false, func(ctx context.Context, next Service, h history, r *longrunningpb.CancelOperationRequest) error {
+				if h.kind == Nested {
+					return noBody
+				}
+				return next.Cancel(ctx, r)
+			})},
+		{Name: "parses-zero-bytes-for-the-queue", Doc: "Hands the cancel of what is queued to the queue as JSON, which zero bytes are not.",
+			Breaks: []string{"cancel.request.zero-bytes-json-content-type"},
+			Fault: withoutBody(true, func(ctx context.Context, next Service, h history, r *longrunningpb.CancelOperationRequest) error {
+				if h.kind == Pending {
+					return noBody
+				}
+				return next.Cancel(ctx, r)
+			})},
+		{Name: "waits-without-body", Doc: "Answers a cancel without a body when the work has stopped: the wish not to wait stands in the body.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.response.returns-promptly"}},
+			Fault: withoutBody(false, func(ctx context.Context, next Service, _ history, r *longrunningpb.CancelOperationRequest) error {
+				if err := next.Cancel(ctx, r); err != nil {
+					return err
+				}
+				return untilDone(ctx, next, r.GetName())
+			})},
 		{Name: "parses-zero-bytes", Doc: "Parses a body of zero bytes as JSON where the Content-Type is JSON, and finds it malformed.",
 			Breaks: []string{"cancel.request.zero-bytes-json-content-type"},
 			Fault:  Fault{REST: refuseIf(noBody, func(r *http.Request, _ []byte) bool { return zero(r, true) })}},
