@@ -10,11 +10,22 @@ Feature: An accepted cancel
       When the client cancels it
       Then the cancel is accepted
 
+    Scenario: An operation that has run for a while can be cancelled
+      Given a server that supports cancel
+      And a running operation that has gone on for a while
+      When the client cancels it
+      Then the cancel is accepted
+
   @req:cancel.effect.best-effort
   Rule: The server really tries: an operation declared cancellable reaches a terminal state well before its natural end.
 
     Scenario: An accepted cancel takes effect
       Given a running operation
+      When the client cancels it
+      Then it becomes cancelled in time
+
+    Scenario: The cancel of an operation that has run for a while takes effect
+      Given a running operation that has gone on for a while
       When the client cancels it
       Then it becomes cancelled in time
 

@@ -150,7 +150,8 @@ func (w *world) cancelBothAs(ctx context.Context, who string, first int) (pair [
 }
 
 // noCancelHere rules on an answer that no caller's identity can change: that
-// there is no cancel may come before the question who asks.
+// there is no cancel may come before the question who asks. Where there is one,
+// the caller must meet that answer each time.
 func (w *world) noCancelHere(ctx context.Context, c call) error {
 	switch {
 	case w.unsupported() && (unimplemented(c.Exchange) || w.run.support[w.plan.transport].asMissing):
@@ -162,7 +163,24 @@ func (w *world) noCancelHere(ctx context.Context, c call) error {
 	if err == nil && !control.Accepted() {
 		err = inconclusive("the cancel of the owner is answered %s as well", control.Status())
 	}
-	return err
+	if err != nil || w.run.scarce(w.it.role) {
+		return err
+	}
+	judged := w.it
+	defer func() { w.it = judged }()
+	for range confirmations {
+		if w.it, err = w.again(ctx, judged); err != nil {
+			return err
+		}
+		again, err := w.cancelAs(ctx, plainAs(c.Principal), "is it so each time?")
+		if err != nil {
+			return err
+		}
+		if !unimplemented(again.Exchange) {
+			return inconclusive("the cancel is answered UNIMPLEMENTED, but not always (see %s)", consistent)
+		}
+	}
+	return nil
 }
 
 // thenUnauthenticated judges the cancel of a caller without credentials. The

@@ -322,6 +322,9 @@ func (w *world) cancelOnce(ctx context.Context, op *operation) (*operation, call
 			return op, c, nil
 		}
 		if !transient(c.Exchange) {
+			if unimplemented(c.Exchange) && w.inProgress(ctx, op) == nil {
+				w.tellRefused(op, c)
+			}
 			return op, c, w.refused(c)
 		}
 		if try == transientTries {

@@ -12,6 +12,7 @@ import (
 func givenSteps() []definition {
 	return []definition{
 		step(`an? (running|pending|slow|nested|uncancellable) operation`, givenInProgress),
+		step(`a running operation that has gone on for a while`, givenOld),
 		step(`(another|two other|three other) running operations?`, givenOthers),
 		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
@@ -30,6 +31,21 @@ func givenInProgress(ctx context.Context, role string) error {
 	op, err := w.startInProgress(ctx, targets.Role(role))
 	w.it = op
 	return err
+}
+
+// givenOld starts an operation and lets it go on for the observation window.
+func givenOld(ctx context.Context) error {
+	w := of(ctx)
+	op, err := w.startInProgress(ctx, targets.Running)
+	w.it = op
+	w.facts["old"] = true
+	if err != nil {
+		return err
+	}
+	if _, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) { return l.done, nil }); err != nil {
+		return err
+	}
+	return w.inProgress(ctx, op)
 }
 
 // givenOthers starts bystanders, each seen in progress.

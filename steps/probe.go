@@ -27,8 +27,7 @@ type support struct {
 	level supportLevel
 	// asMissing: all answers were 404 or 405, as of a route that is not there.
 	asMissing bool
-	// mixed: some answers were UNIMPLEMENTED and some not.
-	mixed bool
+	changes   changes
 	// unprobed: no answer could tell, or operations are too scarce to ask.
 	unprobed  bool
 	exchanges []targets.Exchange
@@ -202,6 +201,42 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 	r.conclude(s, answers)
 }
 
+// changes tells that support comes and goes: some cancels of running operations
+// were answered UNIMPLEMENTED and some not.
+type changes struct {
+	mu        sync.Mutex
+	seen      bool
+	exchanges []targets.Exchange // that show it
+	// judged: a case is still to come that judges it.
+	judged bool
+}
+
+func (c *changes) tell(exchanges ...targets.Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.seen {
+		c.seen, c.exchanges = true, exchanges
+	}
+}
+
+// were tells whether they were seen, and what shows it.
+func (c *changes) were() (bool, []targets.Exchange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen, c.exchanges
+}
+
+// tellRefused takes note that the plain cancel of a running operation, which
+// goes on, was answered UNIMPLEMENTED: the probes found that the server supports
+// cancel. Where no case is to come that judges this, the refusal is all there is.
+func (w *world) tellRefused(op *operation, c call) {
+	s := w.run.support[w.plan.transport]
+	if op.role == targets.Running && unimplemented(c.Exchange) && s.level == supportedCancel && s.changes.judged &&
+		!s.unprobed && w.run.target.Cancel == targets.CancelAuto {
+		s.changes.tell(c.Exchange)
+	}
+}
+
 // conclude draws the conclusion from the probes (all of one kind, or mixed).
 // Where some could not tell, those that could are enough to see that there is
 // no cancel, but not to find that its route is missing.
@@ -227,7 +262,7 @@ func (r *run) conclude(s *support, answers []probeAnswer) {
 	case missing == probes:
 		s.level, s.asMissing = unsupportedCancel, true
 	case none > 0:
-		s.mixed = true
+		s.changes.tell(s.exchanges...)
 	}
 }
 

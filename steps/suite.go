@@ -126,6 +126,9 @@ func (s *suite) judge(ctx context.Context) {
 		}
 		open = append(open, c)
 		judged[c.transport] = true
+		if c.requirement.ID == consistent {
+			s.run.support[c.transport].changes.judged = true
+		}
 	}
 	if len(open) == 0 {
 		return
@@ -161,13 +164,17 @@ func (s *suite) rounds(ctx context.Context, cases []*planned) {
 }
 
 // phases parts cases into those that can run side by side, and after them, one
-// group after the other, those that may harm all others.
+// group after the other, what judges by all that was seen, and those that may
+// harm all others.
 func phases(cases []*planned) [][]*planned {
-	var names []string
+	names := []string{consistent}
 	byName := map[string][]*planned{}
 	for _, c := range cases {
 		name := endangers(c)
-		if byName[name] == nil && name != "" {
+		if c.requirement.ID == consistent {
+			name = consistent
+		}
+		if byName[name] == nil && name != "" && name != consistent {
 			names = append(names, name)
 		}
 		byName[name] = append(byName[name], c)

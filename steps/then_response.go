@@ -52,8 +52,8 @@ func (w *world) mustAccept(ctx context.Context, op *operation, c call) error {
 	if w.run.support[w.plan.transport].unprobed && looksUnsupported(c.Exchange) {
 		return inconclusive("the cancel is answered %s, and it could not be found out whether the server supports cancel at all (key cancel)", c.Status())
 	}
-	if err := w.comesAndGoes(c); err != nil {
-		return err
+	if l.found && !l.done {
+		w.tellRefused(op, c)
 	}
 	if op.role == targets.Running {
 		w.run.effects[w.plan.transport].tellLost()
@@ -184,7 +184,7 @@ const further = 8
 // moreCancels cancels more running operations, and returns what judge finds.
 // That one cannot be started, or brings no answer, is no matter here.
 func (w *world) moreCancels(ctx context.Context, judge func(op *operation, c call) error) error {
-	if w.run.scarce(targets.Running) {
+	if w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be fresh
 		return nil
 	}
 	err := together(further, func(int) error {

@@ -7,6 +7,9 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
+// consistent is the requirement that support does not come and go.
+const consistent = "cancel.unimplemented.consistent"
+
 func unsupportedSteps() []definition {
 	return []definition{
 		step(`the answer is that the method is not implemented`, thenUnimplemented),
@@ -180,7 +183,7 @@ func whenCancelsFive(ctx context.Context) error {
 }
 
 // thenConsistent judges that support does not come and go. What the probes
-// before the first case saw counts too. That the cancel of what an earlier one
+// before the first case saw counts too, and what the other cases. That the cancel of what an earlier one
 // has finished is answered UNIMPLEMENTED is legal (cancel.finished.status-legal).
 func thenConsistent(ctx context.Context) error {
 	w := of(ctx)
@@ -188,9 +191,9 @@ func thenConsistent(ctx context.Context) error {
 	if w.run.target.Cancel == targets.CancelSupported {
 		return inapplicable("the target declares cancel: supported (refusals are judged by cancel.accept.in-progress)")
 	}
-	if s := w.run.support[w.plan.transport]; s.mixed {
-		w.exchanges = append(w.exchanges, s.exchanges...)
-		return w.accuse(w.plan.requirement.ID, len(w.exchanges)-1, want, "both", "fresh operations of one role were cancelled: some answers were UNIMPLEMENTED, some were not")
+	if seen, exchanges := w.run.support[w.plan.transport].changes.were(); seen {
+		w.exchanges = append(w.exchanges, exchanges...)
+		return w.accuse(w.plan.requirement.ID, len(w.exchanges)-1, want, "both", "running operations were cancelled: some answers were UNIMPLEMENTED, some were not")
 	}
 	var none, accepted *repetition
 	for _, r := range w.repetitions() {
@@ -206,5 +209,10 @@ func thenConsistent(ctx context.Context) error {
 			return w.accuse(w.plan.requirement.ID, r.index, want, accepted.Status()+", "+none.Status(), "repeated cancels of one operation were answered both ways")
 		}
 	}
-	return nil
+	return w.moreCancels(ctx, func(op *operation, c call) error {
+		if none != nil && c.Accepted() || accepted != nil && unimplemented(c.Exchange) && w.inProgress(ctx, op) == nil {
+			return w.accuse(w.plan.requirement.ID, c.index, want, "both", "running operations were cancelled: some answers were UNIMPLEMENTED, some were not")
+		}
+		return nil
+	})
 }

@@ -30,6 +30,21 @@ func refuseIn(p phase) func(Service) Service {
 	})
 }
 
+// whenOld is a hook by which lost answers the cancels of operations that have
+// run for a while.
+func whenOld(lost func(r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
+	return func(next Service) Service {
+		known := newLedger(next)
+		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			h, _ := known.of(r.GetName())
+			if h.kind == Running && stateOf(peek(ctx, next, r.GetName())) == running && time.Since(h.begun) > observeTimeout*9/10 {
+				return lost(r)
+			}
+			return next.Cancel(ctx, r)
+		}}
+	}
+}
+
 // oneInThree is a hook by which lost answers one in three cancels of running
 // operations.
 func oneInThree(lost func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
@@ -75,6 +90,16 @@ func acceptanceMutants() []Mutant {
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault: Fault{Service: func(next Service) Service {
 				return oneInThree(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
+			}}},
+		{Name: "refuses-old", Doc: "Refuses the cancel of an operation that has run for a while: its worker no longer listens.",
+			Breaks: []string{"cancel.accept.in-progress"},
+			Fault: Fault{Service: whenOld(func(r *longrunningpb.CancelOperationRequest) error {
+				return refuse(codes.FailedPrecondition, "WORKER_DEAF", "operation %q cannot be reached", r.GetName())
+			})}},
+		{Name: "loses-old", Doc: "Accepts the cancel of an operation that has run for a while, and loses it: its worker no longer listens.",
+			Breaks: []string{"cancel.effect.best-effort"},
+			Fault: Fault{Service: func(next Service) Service {
+				return whenOld(func(*longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
 		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
 			Breaks: []string{"cancel.effect.best-effort"},

@@ -70,6 +70,24 @@ func unsupportedMutants() []Mutant {
 		{Name: "cancel-comes-and-goes", Doc: "Runs in two versions over REST, of which one has no cancel.",
 			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
 			Fault:    Fault{Service: comesAndGoes}},
+		{Name: "cancel-comes-and-goes-later", Doc: "Answers UNIMPLEMENTED to every fifth cancel of a running operation, once a new version is rolled out.",
+			Breaks: []string{"cancel.unimplemented.consistent"}, Fault: Fault{Service: everyFifthLater}},
+		{Name: "no-cancel-in-two-ways", Doc: "Has no cancel over REST: one replica says so, the other has no route.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
+			Fault: Fault{Options: noCancel, REST: func(next http.Handler) http.Handler {
+				missing := answers(restMethod, targets.Cancel, func(d *draft) {
+					d.status = http.StatusNotFound
+					d.setDoc(envelope{envelopeError{Code: 404, Message: "no such path", Status: "NOT_FOUND"}})
+				})(next)
+				var n atomic.Int64
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if restMethod(r) == targets.Cancel && n.Add(1)%2 == 0 {
+						missing.ServeHTTP(w, r)
+						return
+					}
+					next.ServeHTTP(w, r)
+				})
+			}}},
 		{Name: "cancel-warms-up", Doc: "Answers UNIMPLEMENTED to the first cancel on each transport, before the handler is loaded.",
 			Breaks: []string{"cancel.unimplemented.consistent"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -99,6 +117,20 @@ func comesAndGoes(next Service) Service {
 		op := peek(ctx, next, r.GetName())
 		if CallOf(ctx).Transport == targets.REST && op != nil && stateOf(op) == running && n.Add(1)%2 == 0 {
 			return unimplemented("CancelOperation")
+		}
+		return next.Cancel(ctx, r)
+	}}
+}
+
+// everyFifthLater answers UNIMPLEMENTED to every fifth cancel of running
+// operations, after those by which it may be found out whether there is one.
+func everyFifthLater(next Service) Service {
+	var n atomic.Int64
+	return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op != nil && stateOf(op) == running {
+			if n := n.Add(1); n > 6 && n%5 == 0 {
+				return unimplemented("CancelOperation")
+			}
 		}
 		return next.Cancel(ctx, r)
 	}}
