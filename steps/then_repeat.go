@@ -1,0 +1,175 @@
+package steps
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+const (
+	legalRepeat  = "success, FAILED_PRECONDITION or ABORTED"
+	legalOrEnded = legalRepeat + ", or, if the first cancel has finished the operation, what is legal then"
+)
+
+// neverLegal tells whether no cancel of an existing operation may be answered
+// so, whatever its state.
+func neverLegal(ex targets.Exchange) bool {
+	return serverFault(ex) || isCode(ex, codes.NotFound, codes.AlreadyExists, codes.Canceled)
+}
+
+// tolerated tells whether a repeated cancel may be refused so.
+func (r repetition) tolerated() bool {
+	if isCode(r.Exchange, codes.FailedPrecondition, codes.Aborted) {
+		return true
+	}
+	// HTTP 400 without a readable status may be either.
+	return r.Transport == targets.REST && r.HTTP == 400 && !namesCode(r.Exchange)
+}
+
+// endedFirst tells whether a repetition is answered as the cancel of a finished
+// operation may be where nothing in that state is ever cancelled.
+func (r repetition) endedFirst() bool { return unimplemented(r.Exchange) && r.next.done }
+
+// elsewhere rules on a repetition that is another requirement's business. Of
+// cancels at once, and of one after another that was given up, it is not: what
+// single ones do as well is told by the controls.
+func (w *world) elsewhere(r repetition) error {
+	switch {
+	case r.endedFirst():
+		return nil
+	case !strings.HasPrefix(w.plan.requirement.ID, "cancel.repeat."):
+		return nil
+	case isCode(r.Exchange, codes.Unimplemented), unimplemented(r.Exchange):
+		return inconclusive("a repeated cancel answered %s (see cancel.unimplemented.consistent)", r.Status())
+	case isCode(r.Exchange, codes.NotFound) && !r.next.found:
+		return inconclusive("Get answered %s after the accepted cancel (see cancel.state.not-deleted)", r.next.Status())
+	}
+	return nil
+}
+
+// legal judges the code of one repetition; nil where it is legal.
+func (w *world) legal(r repetition) error {
+	switch {
+	case r.err != nil:
+		return inconclusive("a repeated cancel brought no answer: %v", r.err)
+	case r.Accepted(), transient(r.Exchange):
+		return nil
+	case r.tolerated():
+		w.observe(w.plan.requirement.ID, "a repeated cancel is refused with "+targets.CodeName(r.Code))
+		return nil
+	}
+	if err := w.elsewhere(r); err != nil {
+		return err
+	}
+	switch {
+	case neverLegal(r.Exchange):
+		return w.fail(r.call, legalOrEnded, "a repeated cancel has an answer that is not legal")
+	case r.during:
+		return w.fail(r.call, legalRepeat, "a repeated cancel of an operation that is still in progress has an answer that is not legal")
+	case isCode(r.Exchange, codes.InvalidArgument), r.endedFirst():
+		return nil
+	case isCode(r.Exchange, codes.PermissionDenied):
+		w.note("a repeated cancel is answered PERMISSION_DENIED")
+		return nil
+	}
+	return w.fail(r.call, legalOrEnded, "a repeated cancel has an answer that is not legal")
+}
+
+func thenRepeatsLegal(ctx context.Context) error {
+	w := of(ctx)
+	var errs []error
+	for _, r := range w.repetitions() {
+		errs = append(errs, w.unlessFinishedSo(ctx, r, w.legal(r)))
+	}
+	return gravest(errs)
+}
+
+// unlessFinishedSo keeps a finding about a repetition that may have met a
+// finished operation only where the cancel of one is answered otherwise:
+// cancel.finished.status-legal owns that. Other errors stay.
+func (w *world) unlessFinishedSo(ctx context.Context, r repetition, finding error) error {
+	if !isViolation(finding) || r.during {
+		return finding
+	}
+	c, err := w.cancelOfFinished(ctx)
+	if err != nil {
+		return err
+	}
+	if c.HTTP == r.HTTP && c.Code == r.Code {
+		return inconclusive("the cancel of a finished operation is answered %s as well (see cancel.finished.status-legal)", c.Status())
+	}
+	return finding
+}
+
+// cancelOfFinished is the cancel of an operation that was cancelled before; the
+// scenario makes it once, however many answers are held against it.
+func (w *world) cancelOfFinished(ctx context.Context) (call, error) {
+	if c, ok := w.facts["cancel of finished"].(call); ok {
+		return c, nil
+	}
+	op, err := w.cancelled(ctx)
+	if err != nil {
+		return call{}, err
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
+	if err == nil {
+		w.facts["cancel of finished"] = c
+	}
+	return c, err
+}
+
+// thenRepeatsAccepted judges that a repetition is no error. Refusals that
+// services document (cannot be cancelled again) are tolerated.
+func thenRepeatsAccepted(ctx context.Context) error {
+	w := of(ctx)
+	var errs []error
+	for _, r := range w.repetitions() {
+		switch {
+		case r.err != nil:
+			return w.repeatSilence(ctx, r)
+		case r.Accepted(), transient(r.Exchange):
+		case r.tolerated():
+			w.note("a repeated cancel is refused with %s", targets.CodeName(r.Code))
+		case w.elsewhere(r) != nil:
+			errs = append(errs, w.elsewhere(r))
+		case neverLegal(r.Exchange):
+			errs = append(errs, inconclusive("a repeated cancel answered %s (see cancel.repeat.code-legal)", r.Status()))
+		case r.during:
+			errs = append(errs, w.fail(r.call, "success", "a repeated cancel is refused while the first is still in effect"))
+		}
+	}
+	return gravest(errs)
+}
+
+// repeatSilence judges a repeated cancel that brought no answer.
+func (w *world) repeatSilence(ctx context.Context, r repetition) error {
+	err := w.silent(ctx, r.call, func() (call, error) {
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return call{}, err
+		}
+		if op, _, err = w.cancelOnce(ctx, op); err != nil {
+			return call{}, err
+		}
+		op.over = true
+		return w.cancel(ctx, op), nil
+	}, func() (call, error) { return w.controlCancel(ctx) })
+	if err != nil {
+		return err
+	}
+	return w.fail(r.call, "an answer", "a repeated cancel brings no answer, again on fresh operations, while first cancels are answered")
+}
+
+// controlCancel is the plain cancel of a fresh operation.
+func (w *world) controlCancel(ctx context.Context) (call, error) {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return call{}, err
+	}
+	c := w.cancel(ctx, op)
+	op.over = c.Accepted()
+	return c, nil
+}

@@ -1,0 +1,128 @@
+package reference
+
+import (
+	"context"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+)
+
+func repeatMutants() []Mutant {
+	answers := func(name, doc string, err error, breaks ...string) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: breaks, Fault: Fault{Options: longEnough,
+			Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+				if during {
+					return err
+				}
+				return plainCancel(ctx, next, name)
+			})}}
+	}
+	const legal = "cancel.repeat.code-legal"
+	return []Mutant{
+		{Name: "repeat-waits", Doc: "Keeps a second cancel waiting until the first has stopped the work, longer than clients wait.",
+			Breaks: []string{"cancel.repeat.accepted"},
+			Fault: Fault{Options: func(o *Options) { o.SlowStop = 2500 * time.Millisecond },
+				Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+					if during {
+						return untilDone(ctx, next, name)
+					}
+					return plainCancel(ctx, next, name)
+				})}},
+		answers("repeat-invalid-argument", "Takes a second cancel for a malformed request.",
+			invalid("ALREADY_CANCELLING", "the operation is being cancelled"), legal, "cancel.repeat.accepted"),
+		answers("repeat-500", "Fails on a second cancel: the job has been taken out of the queue.",
+			refuse(codes.Internal, "JOB_MISSING", "job is nil"), legal),
+		answers("repeat-not-found", "Looks for what is being cancelled among the running operations only.",
+			refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found"), legal),
+		answers("repeat-already-exists", "Inserts each request to cancel into a table, whose key is the operation.",
+			refuse(codes.AlreadyExists, "REQUEST_EXISTS", "duplicate key"), legal),
+		answers("repeat-cancelled", "Answers a second cancel with the end of the first.",
+			refuse(codes.Canceled, "OPERATION_CANCELLED", "the operation is cancelled"), legal),
+		{Name: "repeat-never-answered", Doc: "Queues a second cancel behind the first, which never leaves the queue.",
+			Breaks: []string{"cancel.repeat.accepted"},
+			Fault: Fault{Options: longEnough, Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+				if during {
+					return pass(ctx, forever)
+				}
+				return plainCancel(ctx, next, name)
+			})}},
+		{Name: "repeat-fails-later", Doc: "Fails on a cancel that comes when the worker has taken note of the first.", Breaks: []string{legal},
+			Fault: Fault{Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					h, _ := known.of(r.GetName())
+					if op := peek(ctx, next, r.GetName()); !h.accepted.IsZero() && op != nil && !op.GetDone() && time.Since(h.accepted) > 400*time.Millisecond {
+						return refuse(codes.Internal, "WORKER_BUSY", "the worker does not take messages")
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
+		{Name: "repeat-deletes", Doc: "Takes an operation that is cancelled again while it stops for one that is to be purged.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
+				again := newNameSet()
+				return eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+					if during {
+						again.add(name)
+					}
+					return plainCancel(ctx, next, name)
+				})(purged(again)(next))
+			}}},
+		{Name: "repeat-restarts", Doc: "Starts an operation afresh that is cancelled again and again after its end.",
+			Breaks: []string{"cancel.repeat.single-outcome", "operation.terminal.done-monotonic"},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if isCancelled(op) && h.again > 2 {
+					op.Done, op.Result = false, nil
+					setState(op, running)
+				}
+				return nil
+			})}},
+		{Name: "repeat-resumes", Doc: "Toggles: a second cancel takes the first back.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: func(next Service) Service {
+				taken := newNameSet()
+				shown := seen(func(op *longrunningpb.Operation) {
+					if n := taken.has(op.GetName()); n > 0 && n%2 == 0 {
+						op.Done, op.Result = false, nil
+						setState(op, running)
+					}
+				})(next)
+				return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
+					if op := peek(ctx, next, name); op != nil && !op.GetDone() {
+						taken.add(name)
+						_ = plainCancel(ctx, next, name)
+						return nil
+					}
+					return plainCancel(ctx, next, name)
+				})(shown)
+			}}},
+		{Name: "repeat-aborts", Doc: "Ends an operation that is cancelled again while it stops as aborted.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
+				again := newNameSet()
+				shown := seen(func(op *longrunningpb.Operation) {
+					if isCancelled(op) && again.has(op.GetName()) > 0 {
+						end(op, codes.Aborted, "stopped twice")
+					}
+				})(next)
+				return eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+					if during {
+						again.add(name)
+					}
+					return plainCancel(ctx, next, name)
+				})(shown)
+			}}},
+	}
+}
+
+// purged returns the hook of a service that finds cancelled operations no more
+// that are in the set.
+func purged(names *nameSet) func(Service) Service {
+	return remembering(func(_ history, op *longrunningpb.Operation) error {
+		if isCancelled(op) && names.has(op.GetName()) > 0 {
+			return notFound(op.GetName())
+		}
+		return nil
+	})
+}
