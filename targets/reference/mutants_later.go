@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -131,18 +130,6 @@ func shownMutants() []Mutant {
 				if op["done"] != true {
 					op["error"] = map[string]any{}
 				}
-			})}},
-		{Name: "list-calls-done-running", Doc: "Filters by what is done, and lists cancelled operations as running.",
-			Breaks: []string{"list.consistent-with-get"},
-			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
-				out, err := next.List(ctx, r)
-				for _, op := range out.GetOperations() {
-					if isCancelled(op) {
-						op.Done, op.Result = false, nil
-						setState(op, running)
-					}
-				}
-				return out, err
 			})}},
 	}
 }
