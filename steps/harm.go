@@ -84,10 +84,13 @@ func (r *run) ended(name string) {
 // bringDown cancels an operation until it is seen to have ended, over whatever
 // transport answers. It returns what is to be told of one that has not.
 func (r *run) bringDown(ctx context.Context, name string, accepted bool) string {
-	asked := false // here
+	const runs = " (its cancel is accepted, and it is still in progress)"
+	asked := false // here, when it was seen in progress
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, longestPoll) {
 		got, client, err := r.look(ctx, name)
 		switch {
+		case err != nil && accepted && asked && ctx.Err() != nil:
+			return runs
 		case err != nil && accepted:
 			return ""
 		case err != nil:
@@ -104,7 +107,7 @@ func (r *run) bringDown(ctx context.Context, name string, accepted bool) string 
 			}
 		}
 		if !sleep(ctx, pause) {
-			return " (its cancel is accepted, and it is still in progress)"
+			return runs
 		}
 	}
 }

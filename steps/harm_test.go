@@ -163,6 +163,7 @@ func TestInterruptedStart(t *testing.T) {
 
 // What a server does not let end is listed.
 func TestLeftoverIsListed(t *testing.T) {
+	t.Parallel()
 	s, err := reference.NewVariant(reference.Options{}, reference.Variant{Fault: reference.Fault{Service: func(inner reference.Service) reference.Service {
 		return ignoring{inner}
 	}}})
@@ -182,9 +183,42 @@ type ignoring struct{ reference.Service }
 // Cancel implements reference.Service.
 func (ignoring) Cancel(context.Context, *longrunningpb.CancelOperationRequest) error { return nil }
 
+// What was seen in progress after its cancel is listed, though the time is over
+// in the middle of the next look.
+func TestLeftoverIsListedWhereTheTimeEndsInALook(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	s, err := reference.NewVariant(reference.Options{}, reference.Variant{Fault: reference.Fault{Service: func(inner reference.Service) reference.Service {
+		return secondLook{ignoring{inner}, new(atomic.Int64), end}
+	}}})
+	require.NoError(t, err)
+	target := describe(t, s)
+	started, err := target.Starter.Start(t.Context(), targets.StartRequest{Role: targets.Running})
+	require.NoError(t, err)
+	r := newRun(target, Options{}, nil)
+	assert.Contains(t, r.bringDown(ctx, started.Name, true), "still in progress")
+}
+
+// A secondLook ignores cancels, and calls end in the second Get, which is not
+// answered.
+type secondLook struct {
+	ignoring
+	looks *atomic.Int64
+	end   func()
+}
+
+// Get implements reference.Service.
+func (s secondLook) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	if s.looks.Add(1) == 2 {
+		s.end()
+		<-ctx.Done()
+	}
+	return s.Service.Get(ctx, r)
+}
+
 // Nothing but what a run started is ever cancelled or deleted, over either
 // transport; all other names are of operations that do not exist.
 func TestOperationsOfOthersAreNotTouched(t *testing.T) {
+	t.Parallel()
 	s, w := watch(t, reference.Options{})
 	others := startOthers(t, w.Service, 40)
 	_, err := Run(t.Context(), describe(t, s), Options{Level: reports.LevelShould})
@@ -270,8 +304,10 @@ func TestForeignOperations(t *testing.T) {
 
 // More than 50 operations on a machine that is not this one need a word.
 func TestManyOperationsElsewhereNeedAWord(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]Options{"unasked": {}, "with --yes": {Yes: true}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, w := watch(t, reference.Options{})
 			target := describe(t, s)
 			target.Confirmed = false
