@@ -238,10 +238,7 @@ func (w *world) oneDoes(ctx context.Context, role targets.Role) error {
 	if err != nil {
 		return err
 	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
-		return err
-	}
-	s, err := w.settle(ctx, op)
+	op, s, err := w.cancelAndSettle(ctx, op)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,7 @@ func thenAcceptedAlike(ctx context.Context) error {
 // what becomes of one that was running.
 func thenEndsAlike(ctx context.Context) error {
 	w := of(ctx)
-	c, err := w.success()
-	if err != nil {
-		return err
-	}
-	s, err := w.settle(ctx, w.it)
+	c, s, err := w.settleIt(ctx)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,27 @@ type settled struct {
 	gap  *look // a Get that did not find the operation, before one that did
 }
 
+// settleIt settles the scenario's operation, whose cancel must have been accepted.
+func (w *world) settleIt(ctx context.Context) (call, settled, error) {
+	c, err := w.success()
+	if err != nil {
+		return c, settled{}, err
+	}
+	s, err := w.settle(ctx, w.it)
+	return c, s, err
+}
+
+// cancelAndSettle cancels an operation, as cancelOnce does, and settles the one
+// that was cancelled.
+func (w *world) cancelAndSettle(ctx context.Context, op *operation) (*operation, settled, error) {
+	op, _, err := w.cancelOnce(ctx, op)
+	if err != nil {
+		return op, settled{}, err
+	}
+	s, err := w.settle(ctx, op)
+	return op, s, err
+}
+
 // settle polls an operation from its accepted cancel to its end. What looks
 // like an end that the operation may yet leave (not found, unreadable, an
 // error before done) must last for the observation window. Where it could not be

@@ -148,11 +148,7 @@ func thenContentType(ctx context.Context) error {
 // that guarantees it can fail.
 func thenBecomesCancelled(ctx context.Context) error {
 	w := of(ctx)
-	c, err := w.success()
-	if err != nil {
-		return err
-	}
-	s, err := w.settle(ctx, w.it)
+	c, s, err := w.settleIt(ctx)
 	if err != nil {
 		return err
 	}

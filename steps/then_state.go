@@ -178,10 +178,7 @@ func (w *world) getFailsMeanwhile(ctx context.Context, first call) error {
 	}); err != nil {
 		return err
 	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
-		return err
-	}
-	s, err := w.settle(ctx, op)
+	_, s, err := w.cancelAndSettle(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -199,11 +196,7 @@ func (w *world) getIsSilent(ctx context.Context, first call) error {
 		if err != nil {
 			return call{}, err
 		}
-		op, _, err = w.cancelOnce(ctx, op)
-		if err != nil {
-			return call{}, err
-		}
-		s, err := w.settle(ctx, op)
+		_, s, err := w.cancelAndSettle(ctx, op)
 		return s.look.call, err
 	}, func() (call, error) {
 		op, err := w.start(ctx, w.it.role, "")
