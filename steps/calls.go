@@ -203,18 +203,41 @@ func (w *world) mustFind(ctx context.Context, op *operation) (look, error) {
 }
 
 // visibleWithin is how long an operation just started may be unknown to Get,
-// as on a server whose replicas learn of it one after the other.
+// as on a server whose replicas learn of it one after the other. Where one has
+// taken longer, others may take twice as long, and settle at most.
 const visibleWithin = time.Second
+
+func (w *world) visibleFor() time.Duration {
+	return min(max(visibleWithin, 2*time.Duration(w.run.late.Load())), w.settleFor())
+}
 
 // appears looks at an operation until Get finds it, for as long as it may take
 // to become visible.
 func (w *world) appears(ctx context.Context, op *operation) (look, error) {
+	return w.appearsWithin(ctx, op, w.visibleFor())
+}
+
+// appearsWithin is appears with a bound of its own, from the start on.
+func (w *world) appearsWithin(ctx context.Context, op *operation, d time.Duration) (look, error) {
 	var last look
-	_, err := w.poll(ctx, op, max(0, min(visibleWithin, w.settleFor())-time.Since(op.begun)), func(l look) (bool, error) {
+	_, err := w.poll(ctx, op, max(0, d-time.Since(op.begun)), func(l look) (bool, error) {
+		if l.found && notFound(last.Exchange) {
+			w.run.tellLate(time.Since(op.begun))
+		}
 		last = l
 		return l.found || !notFound(l.Exchange), nil
 	})
 	return last, err
+}
+
+// tellLate takes note of how long it took until Get found an operation.
+func (r *run) tellLate(d time.Duration) {
+	for {
+		known := r.late.Load()
+		if int64(d) <= known || r.late.CompareAndSwap(known, int64(d)) {
+			return
+		}
+	}
 }
 
 // startInProgress starts an operation and sees it in progress.

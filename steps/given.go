@@ -101,7 +101,7 @@ func (w *world) untilDone(ctx context.Context, op *operation) (look, error) {
 	var last look
 	late, err := w.poll(ctx, op, w.settleFor(), func(l look) (bool, error) {
 		last = l
-		if notFound(l.Exchange) && time.Since(op.begun) < min(visibleWithin, w.settleFor()) {
+		if notFound(l.Exchange) && time.Since(op.begun) < w.visibleFor() {
 			return false, nil
 		}
 		if !l.found || l.garbled {

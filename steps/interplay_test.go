@@ -27,6 +27,8 @@ func TestTolerancesOfInterplay(t *testing.T) {
 		{variant: "lists-names", requirement: "list.consistent-with-get", transport: rest, verdict: reports.Passed, note: "a part of each operation"},
 		{variant: "lists-nothing-here", requirement: "cancel.state.listed", transport: rest, verdict: reports.Inconclusive},
 		{variant: "repeats-page-token", requirement: "cancel.state.listed", transport: grpc, verdict: reports.Inconclusive},
+		{variant: "shows-operations-late", requirement: "cancel.state.code-1", transport: rest, verdict: reports.Passed},
+		{variant: "shows-operations-late", requirement: "cancel.finished.status-legal", transport: grpc, verdict: reports.Passed},
 		{variant: "no-list", requirement: "list.consistent-with-get", transport: rest, verdict: reports.Inapplicable},
 		{variant: "no-list", requirement: "list.optional", transport: grpc, verdict: reports.Passed, observed: "ListOperations is not offered"},
 		{variant: "list-without-route", requirement: "cancel.state.listed", transport: rest, verdict: reports.Inapplicable},

@@ -110,7 +110,7 @@ func whenOverBoth(ctx context.Context, what, whom string) error {
 		}
 	}
 	if what == "asks for" && whom == "it" { // it may become visible on one transport after the other
-		for since := time.Now(); time.Since(since) < visibleWithin; {
+		for since := time.Now(); time.Since(since) < w.visibleFor(); {
 			if c := ask(ep.Client)(); c.err != nil || !notFound(c.Exchange) || !sleep(ctx, longestPoll/8) {
 				break
 			}

@@ -72,7 +72,7 @@ func (r *run) prepare(ctx context.Context, transports []targets.Transport) {
 		wg.Go(func() { r.prepareTransport(ctx, t) })
 	}
 	wg.Wait()
-	r.compareVisibility(ctx, transports)
+	r.compareVisibility(transports)
 	for _, t := range transports {
 		if r.support[t].blocked == "" {
 			wg.Go(func() { r.probeSupport(ctx, t) })
@@ -103,6 +103,9 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 	}
 	s.spare = op
 	l, err := w.appears(ctx, op)
+	if err == nil && notFound(l.Exchange) && !ofRouter(l.Exchange) {
+		l, err = w.appearsWithin(ctx, op, w.settleFor()) // the service knows the path, if not yet the operation
+	}
 	if r, ok := err.(*ruling); ok && r.silent != nil {
 		s.blocked = fmt.Sprintf("the target cannot be reached over %s: %v", t, r.silent.err)
 		s.exchanges = w.exchanges
@@ -122,9 +125,8 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 }
 
 // compareVisibility finds out whether an operation that one transport does not
-// find is found over the other: then the transports are not the same service. One
-// that is found after all is late, which is no difference.
-func (r *run) compareVisibility(ctx context.Context, transports []targets.Transport) {
+// find is found over the other: then the transports are not the same service.
+func (r *run) compareVisibility(transports []targets.Transport) {
 	for _, t := range transports {
 		s := r.support[t]
 		if !s.unlike {
@@ -132,7 +134,7 @@ func (r *run) compareVisibility(ctx context.Context, transports []targets.Transp
 		}
 		s.unlike = false
 		for _, other := range transports {
-			if other != t && r.support[other].blocked == "" && !r.prelude(t).appearsLate(ctx, s.spare) {
+			if other != t && r.support[other].blocked == "" {
 				s.unlike = true
 				s.blocked += " while the other transport finds its own (see transport.parity)"
 			}
@@ -140,15 +142,10 @@ func (r *run) compareVisibility(ctx context.Context, transports []targets.Transp
 	}
 }
 
-// appearsLate tells whether an operation that was not found in time is found
-// within as much time again.
-func (w *world) appearsLate(ctx context.Context, op *operation) bool {
-	found := false
-	_, err := w.poll(ctx, op, min(visibleWithin, w.settleFor()), func(l look) (bool, error) {
-		found = l.found
-		return found, nil
-	})
-	return err == nil && found
+// ofRouter tells whether an answer over REST is no error of the service, but of
+// what stands before it.
+func ofRouter(ex targets.Exchange) bool {
+	return ex.Transport == targets.REST && !envelope(object(ex.Doc))
 }
 
 // probeSupport cancels three fresh operations, each seen in progress before

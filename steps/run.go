@@ -36,6 +36,7 @@ type run struct {
 	decoded  decodings     // values of google.protobuf.Any, by type and bytes
 	probing  sync.Mutex    // held while a transport is probed
 	started  atomic.Int64  // operations
+	late     atomic.Int64  // the longest time until Get found an operation that it did not find at once
 	mu       sync.Mutex
 	owned    map[string]bool // the ledger: names that this run started
 	open     map[string]bool // those not seen to end, and whether a cancel at the end was accepted

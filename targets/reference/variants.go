@@ -106,6 +106,13 @@ func formVariants() []Variant {
 					op["response"] = map[string]any{"@type": "type.googleapis.com/google.protobuf.Empty"}
 				}
 			})}},
+		{Name: "shows-operations-late", Doc: "Reads from a copy that knows an operation 1.2 s after its start.",
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if time.Since(h.begun) < 1200*time.Millisecond {
+					return notFound(op.GetName())
+				}
+				return nil
+			})}},
 		{Name: "shows-request-late", Doc: "Shows RUNNING until the worker has stopped.",
 			Fault: Fault{Service: seen(func(op *longrunningpb.Operation) {
 				if stateOf(op) == cancelling {
