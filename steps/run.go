@@ -89,6 +89,9 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 	}
 	begun := time.Now()
 	started, err := r.tryStart(ctx, role, id)
+	if err != nil && w.makesRoom(ctx) {
+		started, err = r.tryStart(ctx, role, id)
+	}
 	if started.Exchange.Request.Line != "" {
 		w.record(started.Exchange, "start of role "+string(role))
 	}
@@ -100,7 +103,7 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		if role == targets.Running {
 			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
 		}
-		return nil, inconclusive("an operation of the role %s cannot be started: %v", role, err)
+		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.oneAtATime())
 	}
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	r.mu.Lock()
@@ -133,6 +136,50 @@ func (w *world) pulse(ctx context.Context, start error) {
 	if name != "" {
 		w.call(ctx, targets.Get, getRequest(name), "does the target still answer?")
 	}
+}
+
+// openElsewhere are the operations of other cases that were not seen to end.
+func (w *world) openElsewhere() map[string]bool {
+	open := w.run.unended()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, op := range w.mine {
+		delete(open, op.name)
+	}
+	return open
+}
+
+// oneAtATime is the advice that goes with a start that failed while other cases
+// had operations in progress.
+func (w *world) oneAtATime() string {
+	if w.run.options.Concurrency == 1 || len(w.openElsewhere()) == 0 {
+		return ""
+	}
+	return " (where the target runs one operation at a time, use --concurrency 1)"
+}
+
+// makesRoom brings down, where one case is at work at a time, what others have
+// left behind: the target may run no more than one operation. It tells whether
+// there was any.
+func (w *world) makesRoom(ctx context.Context) bool {
+	r := w.run
+	if r.options.Concurrency != 1 {
+		return false
+	}
+	open := w.openElsewhere()
+	ctx, cancel := context.WithTimeout(ctx, w.settleFor())
+	defer cancel()
+	for name, accepted := range open {
+		if r.bringDown(ctx, name, accepted) == "" {
+			r.ended(name)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.support {
+		s.spare = nil
+	}
+	return len(open) > 0
 }
 
 // takeSpare gives the case the operation that was started before the first
