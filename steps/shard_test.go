@@ -57,9 +57,9 @@ func lines(t *testing.T, r *reports.Report) []string {
 // TestShardsMakeTheWholeReport runs the suite whole and in parts, each on a
 // server of its own, and demands one report of both. The server's fault is one
 // that every look at a cancelled operation shows, whenever it comes. Where a
-// busy machine leaves something open in one run alone, they are run once more.
+// busy machine leaves something open in one run alone, they are run once more, and
+// held to agree on the rest.
 func TestShardsMakeTheWholeReport(t *testing.T) {
-	t.Parallel()
 	catalogue, err := features.Requirements()
 	require.NoError(t, err)
 	m, ok := reference.Lookup("cancel-without-message")
@@ -69,7 +69,7 @@ func TestShardsMakeTheWholeReport(t *testing.T) {
 		require.NoError(t, err)
 		return judge(t, describe(t, s), o)
 	}
-	var want, got []string
+	var whole, merged *reports.Report
 	for range 2 {
 		const shards = 3
 		var parts []*reports.Report
@@ -83,16 +83,24 @@ func TestShardsMakeTheWholeReport(t *testing.T) {
 				}
 			}
 		}
-		merged, err := reports.Merge(catalogue, parts...)
+		merged, err = reports.Merge(catalogue, parts...)
 		require.NoError(t, err)
-		whole := run(Options{})
+		whole = run(Options{})
 		assert.Len(t, judged, len(whole.Cases))
 		assert.Equal(t, 1, slices.Max(slices.Collect(maps.Values(judged))), "no case is in two shards")
-		want, got = lines(t, whole), lines(t, merged)
 		if slices.Equal(open(whole), open(merged)) {
 			break
 		}
 	}
+	if !slices.Equal(open(whole), open(merged)) {
+		for _, q := range whole.Requirements {
+			if got := merged.Requirement(q.ID).Verdict; q.Verdict != reports.Inconclusive && got != reports.Inconclusive {
+				assert.Equal(t, q.Verdict, got, q.ID)
+			}
+		}
+		return
+	}
+	want, got := lines(t, whole), lines(t, merged)
 	for i := range min(len(want), len(got)) {
 		require.Equal(t, want[i], got[i], "line %d, after\n%s", i+1, strings.Join(want[max(0, i-8):i], "\n"))
 	}
