@@ -42,6 +42,21 @@ func judge(t testing.TB, target *targets.Target, o Options) *reports.Report {
 	return r
 }
 
+// judgeTelling judges a server that each call of fresh makes, and a second one
+// where the machine was too busy to tell what is expected of one requirement.
+func judgeTelling(t testing.TB, fresh func() *targets.Target, requirement string, want map[targets.Transport]reports.Verdict) *reports.Report {
+	t.Helper()
+	o := Options{Run: []string{requirement}}
+	r := judge(t, fresh(), o)
+	for transport, v := range want {
+		if r.Requirement(requirement).Transports[transport] != v {
+			t.Logf("%s over %s: %s", requirement, transport, r.Requirement(requirement).Reason)
+			return judge(t, fresh(), o)
+		}
+	}
+	return r
+}
+
 // tokens protect a reference server, so that what is about callers can be judged.
 func tokens() map[string]reference.Caller {
 	return map[string]reference.Caller{"owner-token": reference.Owner, "stranger-token": reference.Stranger}

@@ -50,6 +50,7 @@ func inflated(inner http.Handler) http.Handler {
 // TestMemoryUnderAttack judges each server in a process of its own, whose peak
 // of resident memory the kernel tells.
 func TestMemoryUnderAttack(t *testing.T) {
+	t.Parallel()
 	if at := os.Getenv(memoryChild); at != "" {
 		judgeInChild(t, at)
 		return

@@ -291,14 +291,17 @@ func TestHostileList(t *testing.T) {
 // A redirect is an answer: nothing is sent to where it points, least of all
 // credentials.
 func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
 	var followed atomic.Int64
 	elsewhere := serveBoth(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	t.Cleanup(func() { assert.Zero(t, followed.Load()) })
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		redirect := func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+elsewhere+r.URL.Path, code)
 		}
 		for when, aimed := range map[string]aim{"every": everyCall, "cancels": cancels} {
 			t.Run(fmt.Sprint(code, when), func(t *testing.T) {
+				t.Parallel()
 				r := underAttack(t, hostile(t, targets.REST, redirect, aimed, targets.WithBearer("credential-canary")), Options{Run: []string{"cancel.accept.in-progress", "cancel.response.*"}})
 				assert.NotEqual(t, reports.Conformant, r.Outcome)
 				if when == "every" {
@@ -308,7 +311,6 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			})
 		}
 	}
-	assert.Zero(t, followed.Load())
 }
 
 // A target that goes in the middle of a run ends it with one reason.

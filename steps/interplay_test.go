@@ -57,9 +57,11 @@ func TestTolerancesOfInterplay(t *testing.T) {
 			t.Parallel()
 			v, ok := reference.LookupVariant(c.variant)
 			require.True(t, ok)
-			s, err := reference.NewVariant(reference.Options{}, v)
-			require.NoError(t, err)
-			r := judge(t, describe(t, s), Options{Run: []string{c.requirement}})
+			r := judgeTelling(t, func() *targets.Target {
+				s, err := reference.NewVariant(reference.Options{}, v)
+				require.NoError(t, err)
+				return describe(t, s)
+			}, c.requirement, map[targets.Transport]reports.Verdict{c.transport: c.verdict})
 			q := r.Requirement(c.requirement)
 			require.NotNil(t, q)
 			assert.Equal(t, c.verdict, q.Transports[c.transport], "%s", q.Reasons[c.transport])
@@ -103,11 +105,13 @@ func TestDeclaredMethods(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			target := honest(t, c.options)
-			for _, ep := range target.Endpoints {
-				c.describe(ep)
-			}
-			r := judge(t, target, Options{Run: []string{c.requirement}})
+			r := judgeTelling(t, func() *targets.Target {
+				target := honest(t, c.options)
+				for _, ep := range target.Endpoints {
+					c.describe(ep)
+				}
+				return target
+			}, c.requirement, map[targets.Transport]reports.Verdict{targets.REST: c.verdict, targets.GRPC: c.verdict})
 			for _, tr := range targets.Transports() {
 				assert.Equal(t, c.verdict, r.Requirement(c.requirement).Transports[tr], "over %s", tr)
 			}
@@ -122,6 +126,7 @@ func TestDeclaredMethods(t *testing.T) {
 
 // Callers that are known by their certificates alone cannot leave them out.
 func TestCertificatesAlone(t *testing.T) {
+	t.Parallel()
 	target := honest(t, reference.Options{Tokens: tokens()})
 	target.ClientCertOnly = true
 	r := judge(t, target, Options{Run: []string{"auth.*"}})

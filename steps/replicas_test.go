@@ -14,6 +14,7 @@ import (
 // where they share their state, and where each keeps its own it shows, as the
 // calls of one case go to both.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	run := func(t *testing.T, fault *reference.ReplicaFault) *reports.Report {
 		r, err := reference.NewReplicas(reference.Options{}, 2, fault)
 		require.NoError(t, err)
@@ -23,12 +24,14 @@ func TestReplicas(t *testing.T) {
 		return judge(t, target, Options{})
 	}
 	t.Run("honest", func(t *testing.T) {
+		t.Parallel()
 		for _, q := range run(t, nil).Requirements {
 			assert.NotEqual(t, reports.Failed, q.Verdict, "%s: %s", q.ID, q.Reason)
 		}
 	})
 	for _, f := range reference.ReplicaFaults() {
 		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
 			r := run(t, &f)
 			assert.Equal(t, reports.Nonconformant, r.Outcome, r.Reason)
 		})

@@ -93,6 +93,7 @@ func TestServersThatCannotBeJudged(t *testing.T) {
 // A server that answers success to everything has operations without a name,
 // and is found out by that.
 func TestSuccessForEverythingByCommand(t *testing.T) {
+	t.Parallel()
 	r := judge(t, described(t, "rest: {url: %s/v1}\noperations: {running: {command: [echo, \"operations/{unique}\"]}}\n", everything(t, 200, "{}")), Options{})
 	assert.Equal(t, 1, r.ExitCode(), r.Reason)
 	assert.Contains(t, accused(r, targets.REST), "cancel.state.name-unchanged")
@@ -116,6 +117,7 @@ const startJob = "operations: {running: {http: {method: POST, path: \"projects/d
 // One transport that works is judged; the other, which is dead, makes the run
 // incomplete and not an error.
 func TestOneTransportIsDead(t *testing.T) {
+	t.Parallel()
 	r := judge(t, described(t, "rest: {url: %s/v1beta}\ngrpc: {address: %q, plaintext: true}\n%s", restOf(t), nowhere(t), startJob), Options{})
 	assert.Equal(t, 3, r.ExitCode(), r.Reason)
 	assert.Empty(t, list(accused(r, targets.REST)))
@@ -186,6 +188,7 @@ func TestTargetDiesHalfWay(t *testing.T) {
 
 // A panic while a case is judged is ours: it is never the server's failure.
 func TestPanicIsASuiteError(t *testing.T) {
+	t.Parallel()
 	target := honest(t, reference.Options{})
 	starter := target.Starter
 	target.Starter = targets.StartFunc(func(ctx context.Context, r targets.StartRequest) (targets.Started, error) {
@@ -238,6 +241,7 @@ func TestSupportIsDeclared(t *testing.T) {
 // Where one transport does not find what the other does, parity is broken and
 // nothing else can be told.
 func TestTransportsOfTwoServices(t *testing.T) {
+	t.Parallel()
 	m, ok := reference.Lookup("separate-grpc-store")
 	require.True(t, ok)
 	s, err := reference.NewMutant(reference.Options{}, m)
