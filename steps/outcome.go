@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -60,6 +61,7 @@ func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 	if err != nil {
 		return err
 	}
+	defer w.watch(ctx, op)()
 	if op, _, err = w.cancelOnce(ctx, op); err != nil {
 		return err
 	}
@@ -97,6 +99,7 @@ func (w *world) unlessAtOnceToo(ctx context.Context, finding error) error {
 	if err != nil {
 		return err
 	}
+	defer w.watch(ctx, op)()
 	all, err := w.burst(ctx, op, bystander)
 	if err != nil {
 		return err
@@ -232,12 +235,34 @@ func (w *world) unlessOneDoes(ctx context.Context, role targets.Role, finding er
 	return finding
 }
 
+// closely is the pause between the Gets of a control, which must not miss what
+// the case has seen: some ends are taken back for some milliseconds only.
+const closely = 5 * time.Millisecond
+
+// watch looks at an operation without a rest, until stop is called.
+func (w *world) watch(ctx context.Context, op *operation) (stop func()) {
+	over, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for sleep(over, closely) {
+			if _, err := w.get(ctx, op); err != nil {
+				return
+			}
+		}
+	})
+	return func() {
+		end()
+		wg.Wait()
+	}
+}
+
 // oneDoes cancels one operation as unlessOneDoes tells; the error is a ruling.
 func (w *world) oneDoes(ctx context.Context, role targets.Role) error {
 	op, err := w.startInProgress(ctx, role)
 	if err != nil {
 		return err
 	}
+	defer w.watch(ctx, op)()
 	op, s, err := w.cancelAndSettle(ctx, op)
 	if err != nil {
 		return err
