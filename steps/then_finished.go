@@ -111,8 +111,20 @@ func thenLegalFinished(ctx context.Context) error {
 	if c.err != nil {
 		return w.finishedSilence(ctx, c)
 	}
+	for range laterToo {
+		if err := w.legalFinished(ctx, c); err != nil {
+			return err
+		}
+		if c = w.cancel(ctx, w.it); c.err != nil || transient(c.Exchange) {
+			return nil
+		}
+	}
 	return w.legalFinished(ctx, c)
 }
+
+// laterToo is how many cancels of one finished operation more are judged: clients
+// that got no answer ask again.
+const laterToo = 2
 
 const legalFinishedCodes = "success, FAILED_PRECONDITION, ABORTED, INVALID_ARGUMENT, a consistent UNIMPLEMENTED, or NOT_FOUND where Get says so too"
 

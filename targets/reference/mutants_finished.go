@@ -67,6 +67,17 @@ func finishedMutants() []Mutant {
 	} {
 		mutants = append(mutants, Mutant{Name: m.name, Doc: m.doc, Breaks: []string{m.breaks}, Fault: Fault{Options: longStop, Service: refuseFinished(m.code)}})
 	}
+	mutants = append(mutants, Mutant{Name: "finished-500-again", Doc: "Fails on the second cancel of a finished operation.", Breaks: []string{"cancel.finished.status-legal"},
+		Fault: Fault{Options: longStop, Service: func(next Service) Service {
+			known := newLedger(next)
+			return canceller{known, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+				err := ledger.Cancel(ctx, r)
+				if h, _ := known.of(r.GetName()); h.again > 1 {
+					return refuse(codes.Internal, "CANCEL_FAILED", "operation %q has no worker", r.GetName())
+				}
+				return err
+			}}
+		}}})
 	return append(mutants, Mutant{Name: "finished-unimplemented", Doc: "Answers UNIMPLEMENTED to the cancel of a finished operation, and is busy at every other.",
 		Breaks: []string{"cancel.finished.status-preferred"}, Fault: Fault{Options: longStop, Service: unimplementedOrBusy}})
 }

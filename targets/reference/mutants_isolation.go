@@ -11,6 +11,7 @@ import (
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -80,6 +81,25 @@ func siblingMutants() []Mutant {
 						}
 					}
 					return err
+				}}
+			}}},
+		{Name: "looking-requests", Doc: "Takes a client that looks often for an impatient one, and shows a request to cancel.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault: Fault{Service: func(next Service) Service {
+				var often sync.Map // by name
+				looks := newNameSet()
+				shown := seen(func(op *longrunningpb.Operation) {
+					if _, ok := often.Load(op.GetName()); ok {
+						editMetadata(op, func(fields map[string]*structpb.Value) {
+							fields["requestedCancellation"] = structpb.NewBoolValue(true)
+						})
+					}
+				})
+				return getter{shown(next), func(_ context.Context, op *longrunningpb.Operation) error {
+					if looks.add(op.GetName()) > 8 {
+						often.Store(op.GetName(), true)
+					}
+					return nil
 				}}
 			}}},
 		{Name: "waiting-cancels", Doc: "Takes a client that waits often for one that has given up, and cancels.",
