@@ -43,6 +43,16 @@ Feature: The state of a cancelled operation
       When the client cancels it and follows it to its end
       Then its error has a message
 
+    Scenario Outline: The error of a <kind> operation has a message
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then its error has a message
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.state.not-deleted
   Rule: It is not deleted: Get with the same name keeps returning it.
 
