@@ -58,7 +58,7 @@ func listVariants() []Variant {
 			}}},
 		{Name: "lists-nothing-here", Doc: "Lists only operations that other callers have started.",
 			Fault: Fault{Service: listed(func(*longrunningpb.Operation) bool { return false })}},
-		{Name: "lists-one-by-one", Alone: true, Doc: "Has one operation on each page, so that the list is longer than anybody reads.",
+		{Name: "lists-one-by-one", Alone: true, Slow: true, Doc: "Has one operation on each page, so that the list is longer than anybody reads.",
 			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
 				r = withFilter(r, r.GetFilter())
 				r.PageSize = 1

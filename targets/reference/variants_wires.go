@@ -318,7 +318,7 @@ const (
 
 func timeVariants() []Variant {
 	takes := func(name, doc string, m targets.Method, d time.Duration) Variant {
-		return Variant{Name: name, Doc: doc, Slow: d >= time.Second, Fault: Fault{Service: func(next Service) Service {
+		return Variant{Name: name, Doc: doc, Slow: true, Fault: Fault{Service: func(next Service) Service {
 			return moody{next, func(ctx context.Context, called targets.Method) error {
 				if called == m {
 					pause(ctx, d)
@@ -339,7 +339,7 @@ func timeVariants() []Variant {
 	return []Variant{
 		takes("cancel-takes-a-second", "Takes a second to answer a cancel.", targets.Cancel, slowCancel),
 		takes("get-takes-time", "Takes 50 ms to answer a Get.", targets.Get, slowGet),
-		{Name: "fifth-call-unavailable", Doc: "Is overloaded at every fifth call.", Fault: Fault{Service: func(next Service) Service {
+		{Name: "fifth-call-unavailable", Alone: true, Slow: true, Doc: "Is overloaded at every fifth call.", Fault: Fault{Service: func(next Service) Service {
 			var calls atomic.Int64
 			return moody{next, func(context.Context, targets.Method) error {
 				if calls.Add(1)%5 == 0 {
