@@ -27,6 +27,7 @@ const (
 	partServers   = 28 // judged by a part of it at a time
 	againServers  = 4  // tried once more at a time
 	selftestCases = 24 // of one server, judged at a time
+	slowCases     = 64 // of one that is slow
 	// selftestLimit bounds one server; what is not judged by then counts as not
 	// found. Far from it, servers take a few seconds.
 	selftestLimit = 90 * time.Second
@@ -261,8 +262,11 @@ func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report
 		return nil, err
 	}
 	o := steps.Options{Level: reports.LevelShould, Concurrency: selftestCases, Timeout: selftestLimit, Version: version(), Run: patterns, Transport: s.transport}
-	if s.serial {
+	switch {
+	case s.serial:
 		o.Concurrency = 1
+	case s.slow:
+		o.Concurrency = slowCases
 	}
 	r, err = steps.Run(ctx, t, o)
 	if closeErr := t.Close(); err == nil {

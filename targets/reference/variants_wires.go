@@ -318,7 +318,7 @@ const (
 
 func timeVariants() []Variant {
 	takes := func(name, doc string, m targets.Method, d time.Duration) Variant {
-		return Variant{Name: name, Doc: doc, Slow: true, Fault: Fault{Service: func(next Service) Service {
+		return Variant{Name: name, Doc: doc, Alone: true, Slow: true, Fault: Fault{Service: func(next Service) Service {
 			return moody{next, func(ctx context.Context, called targets.Method) error {
 				if called == m {
 					pause(ctx, d)
