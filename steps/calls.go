@@ -418,7 +418,7 @@ func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error)
 const (
 	getNoEffect = "cancel.isolation.get-no-effect"
 	// abortedToo are looks that stand for those of which no answer was awaited.
-	abortedToo = 20
+	abortedToo = 50
 )
 
 func (w *world) judgeUnaffected(op *operation, l look, how string) error {
