@@ -23,8 +23,8 @@ import (
 // The cases of one server mostly wait; so do servers beside each other. Those
 // that are judged by the whole contract need most of the memory.
 const (
-	wholeServers  = 10 // judged by the whole contract at a time
-	partServers   = 28 // judged by a part of it at a time
+	wholeServers  = 12 // judged by the whole contract at a time
+	partServers   = 52 // judged by a part of it at a time
 	againServers  = 4  // tried once more at a time
 	selftestCases = 24 // of one server, judged at a time
 	slowCases     = 64 // of one that is slow

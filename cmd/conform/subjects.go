@@ -114,7 +114,7 @@ func (s subject) isSlow() bool {
 }
 
 // together is how many legal servers are tried as one.
-const together = 5
+const together = 8
 
 // trials divides the subjects into those that are tried by the whole contract,
 // the slow ones first, so that no selftest ends with waiting for one of them, and

@@ -106,7 +106,7 @@ func formVariants() []Variant {
 					op["response"] = map[string]any{"@type": "type.googleapis.com/google.protobuf.Empty"}
 				}
 			})}},
-		{Name: "shows-operations-late", Doc: "Reads from a copy that knows an operation 1.2 s after its start.",
+		{Name: "shows-operations-late", Alone: true, Slow: true, Doc: "Reads from a copy that knows an operation 1.2 s after its start.",
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
 				if time.Since(h.begun) < 1200*time.Millisecond {
 					return notFound(op.GetName())
