@@ -316,14 +316,19 @@ func (op *operation) attempt() {
 	}
 }
 
-// answeredCancel takes note of the answer to a cancel of an operation, in
-// whatever form it was sent.
-func (w *world) answeredCancel(op *operation, c call) {
+// acceptedBy takes note of the first cancel that was accepted.
+func (op *operation) acceptedBy(c call) {
 	op.looking.Lock()
+	defer op.looking.Unlock()
 	if c.Accepted() && op.accepted.IsZero() {
 		op.accepted = c.End()
 	}
-	op.looking.Unlock()
+}
+
+// answeredCancel takes note of the answer to a cancel of an operation, in
+// whatever form it was sent.
+func (w *world) answeredCancel(op *operation, c call) {
+	op.acceptedBy(c)
 	if !op.verbLike() {
 		w.checkError(c)
 	}

@@ -125,11 +125,11 @@ func (w *world) cancelInForm(ctx context.Context, op *operation, form string) (c
 		return call{}, err
 	}
 	op.attempt()
+	op.looking.Lock()
 	op.formed = true
+	op.looking.Unlock()
 	c := w.raw(ctx, r, "cancel by "+form)
-	if c.Accepted() && op.accepted.IsZero() {
-		op.accepted = c.End()
-	}
+	op.acceptedBy(c)
 	return c, nil
 }
 
