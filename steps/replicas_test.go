@@ -13,8 +13,9 @@ import (
 // TestReplicas judges two servers as replicas of one service: nothing fails
 // where they share their state, and where each keeps its own it shows, as the
 // calls of one case go to both.
+//
+// It runs beside no other test: what one replica remembers shows for a while only.
 func TestReplicas(t *testing.T) {
-	t.Parallel()
 	run := func(t *testing.T, fault *reference.ReplicaFault) *reports.Report {
 		r, err := reference.NewReplicas(reference.Options{}, 2, fault)
 		require.NoError(t, err)
