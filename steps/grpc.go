@@ -75,8 +75,8 @@ func whenCallsMethod(ctx context.Context, which string) error {
 		w.facts["call"] = c
 		return w.silent(ctx, c, func() (call, error) { return w.raw(ctx, r, which), nil }, w.plainCancel(ctx))
 	}
-	if c.Accepted() && r.Method != "" {
-		w.it.accepted = c.End()
+	if r.Method != "" {
+		w.it.acceptedBy(c)
 	}
 	w.facts["call"] = c
 	return err

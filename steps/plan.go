@@ -33,9 +33,9 @@ type planned struct {
 }
 
 // plan parses the features and returns every case of the catalogue, in the
-// order of the files. It refuses what godog would silently pass
-// over: scenarios without steps, descriptions that swallowed a step, scenarios
-// or tags that no requirement owns.
+// order of the files. It refuses what godog would silently pass over: scenarios
+// without steps, descriptions that swallowed a step, scenarios or tags that no
+// requirement owns.
 func plan(files []features.File, catalogue []features.Requirement) ([]*planned, error) {
 	byID := map[string]features.Requirement{}
 	for _, r := range catalogue {

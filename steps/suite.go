@@ -154,12 +154,13 @@ func (s *suite) judge(ctx context.Context) {
 
 // rounds runs cases as often as each is repeated.
 func (s *suite) rounds(ctx context.Context, cases []*planned) {
+	cases = slowestFirst(cases)
 	rounds, batch := max(1, s.run.options.Repeat), max(1, sideBySideAtMost/len(cases))
 	for i := 0; i < rounds; i += batch {
 		if i > 0 && ctx.Err() != nil {
 			break // the first round says of every case why it was not judged
 		}
-		s.godog(ctx, script{slowestFirst(cases), i, min(batch, rounds-i)})
+		s.godog(ctx, script{cases, i, min(batch, rounds-i)})
 	}
 }
 

@@ -183,8 +183,9 @@ func whenCancelsFive(ctx context.Context) error {
 }
 
 // thenConsistent judges that support does not come and go. What the probes
-// before the first case saw counts too, and what the other cases. That the cancel of what an earlier one
-// has finished is answered UNIMPLEMENTED is legal (cancel.finished.status-legal).
+// before the first case saw counts too, and what the other cases did. That the
+// cancel of what an earlier one has finished is answered UNIMPLEMENTED is legal
+// (cancel.finished.status-legal).
 func thenConsistent(ctx context.Context) error {
 	w := of(ctx)
 	const want = "UNIMPLEMENTED always, or never"
