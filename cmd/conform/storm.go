@@ -55,7 +55,7 @@ Exit codes: 0 nothing is broken, 1 something is, 2 wrong usage or target file,
 	flags.DurationVar(&f.options.Duration, "duration", 10*time.Second, "how long operations are started; those under way are then followed to their end")
 	flags.StringVar(&f.rate, "rate", "", "send `N/s` calls when they are due, whatever the server does, and measure from then; else each client calls when it was answered (100/s where the target is not loopback)")
 	flags.IntVar(&f.options.Operations, "operations", 0, "start at most so many operations; 0: as many as the time allows")
-	flags.IntVar(&f.options.Clients, "clients", 16, "how many clients call at a time")
+	flags.IntVar(&f.options.Clients, "clients", 16, "how many clients call at a time; of each second some rest for a part, unless --rate is set")
 	flags.Int64Var(&f.options.Seed, "seed", 1, "of all that is left to chance")
 	flags.StringVar(&f.options.Transport, "transport", "all", "rest, grpc or all")
 	flags.StringVar(&f.options.Level, "level", "must", "the lowest level that counts: must or should")

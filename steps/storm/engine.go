@@ -204,7 +204,7 @@ func (e *engine) client(ctx context.Context, number int) {
 				return
 			}
 		}
-		do, ok := e.next(ctx)
+		do, ok := e.next(ctx, number)
 		if !ok {
 			e.nudge() // the others find out as well
 			return
@@ -214,20 +214,24 @@ func (e *engine) client(ctx context.Context, number int) {
 }
 
 // next waits for the next call to make. ok is false when all is done.
-func (e *engine) next(ctx context.Context) (do func(context.Context, caller), ok bool) {
+func (e *engine) next(ctx context.Context, client int) (do func(context.Context, caller), ok bool) {
 	for {
 		e.mu.Lock()
-		do, wait, over := e.pick()
+		do, wait, over := e.pick(client)
 		e.mu.Unlock()
 		if do != nil || over {
 			return do, !over
+		}
+		wake := e.wake
+		if wait == 0 {
+			wait, wake = idle, nil // what wakes is for those who are active
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, false
-		case <-e.wake:
+		case <-wake:
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -235,9 +239,13 @@ func (e *engine) next(ctx context.Context) (do func(context.Context, caller), ok
 }
 
 // pick chooses what is most urgent: what is due, a new operation, or one more
-// look at one that is under way. Otherwise it tells how long to wait.
-func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, over bool) {
+// look at one that is under way. Otherwise it tells how long to wait, 0 for a
+// client who rests.
+func (e *engine) pick(client int) (do func(context.Context, caller), wait time.Duration, over bool) {
 	now := e.now()
+	if e.options.Rate <= 0 && !e.closed() && client > e.pace.active(now) {
+		return nil, 0, false
+	}
 	if len(e.queue) > 0 && (e.queue[0].due <= now || e.hurry) {
 		e.pace.due()
 		return heap.Pop(&e.queue).(task).do, 0, false
@@ -256,7 +264,7 @@ func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, o
 	if len(e.queue) == 0 && e.starting == 0 && len(e.live) == 0 && e.closed() {
 		return nil, 0, true
 	}
-	wait = 50 * time.Millisecond
+	wait = idle
 	if len(e.queue) > 0 {
 		wait = min(wait, e.queue[0].due-now)
 	}
@@ -265,6 +273,10 @@ func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, o
 	}
 	return nil, wait, false
 }
+
+// idle is for how long a client waits at most before it looks again for what
+// there is to do.
+const idle = 50 * time.Millisecond
 
 func (e *engine) closed() bool {
 	return e.closing || e.options.Operations > 0 && e.started >= e.share()

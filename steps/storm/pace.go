@@ -9,6 +9,7 @@ import (
 // more chances to meet a race, but only as long as calls are made when they
 // are due: a look that comes late misses the moment that it is for.
 type pace struct {
+	clients     int
 	least, most float64
 	room        float64       // how many may be under way
 	lived       time.Duration // how long one is under way, on average
@@ -23,7 +24,7 @@ const (
 )
 
 func newPace(clients int) pace {
-	return pace{least: float64(clients), most: float64(clients * livePerClient), room: float64(clients * livePerClient / 2), lived: 250 * time.Millisecond}
+	return pace{clients: clients, least: float64(clients), most: float64(clients * livePerClient), room: float64(clients * livePerClient / 2), lived: 250 * time.Millisecond}
 }
 
 // due takes note of a call that is made since it is due, spare of one that a
@@ -49,4 +50,29 @@ func (h *hot) set(at time.Duration) { h.at.Store(int64(at)) }
 // distance is how far that is from now.
 func (h *hot) distance(now time.Duration) time.Duration {
 	return (now - time.Duration(h.at.Load())).Abs()
+}
+
+// Most races are missed by less than a millisecond, which is about how long a
+// call waits for the others where as many clients call as keep the server busy.
+// So the storm abates: in each period all of its clients call, then half of
+// them, and then a quarter, about as many fewer operations.
+const (
+	period   = time.Second
+	halfFrom = period * 2 / 5
+	fewFrom  = period * 4 / 5
+	fewest   = 2
+)
+
+// active is how many of the clients call now.
+func (p *pace) active(now time.Duration) int {
+	n := p.clients
+	switch now %= period; {
+	case now >= fewFrom:
+		n /= 4
+	case now >= halfFrom:
+		n /= 2
+	}
+	n = min(max(n, fewest), p.clients)
+	p.room = min(p.room, float64(n*livePerClient))
+	return n
 }

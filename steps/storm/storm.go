@@ -20,7 +20,7 @@ type Options struct {
 	Duration   time.Duration // until no operation is started any more; 0: 10 s
 	Rate       float64       // calls a second, sent when they are due whatever the server does; 0: each client calls when it was answered
 	Operations int           // at most so many are started; 0: as many as the time allows
-	Clients    int           // calls at a time, but for Waits; 0: 16
+	Clients    int           // calls at a time at the most, but for Waits; 0: 16
 	Seed       int64         // of all that is left to chance
 	Transport  string        // rest, grpc, or all ("")
 	Level      string        // must ("") or should: the lowest level that counts
