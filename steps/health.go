@@ -9,8 +9,10 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// Refused connections, and calls without an answer, in a row after which a
-// transport of the target is taken for gone, if nothing was answered between.
+// Refused connections, and Gets without an answer, in a row after which a
+// transport of the target is taken for gone, if nothing was answered between. A
+// target that lets other calls hang may well be there: each case goes on to Get
+// its operation.
 const (
 	refusedUntilGone    = 3
 	unansweredUntilGone = 8
@@ -44,13 +46,15 @@ func (h *health) tell(ctx context.Context, c call) {
 		h.refused, h.unanswered, h.answered = 0, 0, time.Now()
 		return
 	}
-	h.unanswered++
+	if c.Method == targets.Get {
+		h.unanswered++
+	}
 	if c.err.Kind == targets.Unreachable {
 		h.refused++
 	}
 	if h.refused >= refusedUntilGone || h.unanswered >= unansweredUntilGone && time.Since(h.answered) > h.request {
 		h.lost = true
-		h.gone(fmt.Errorf("the target is gone over %s: %w", c.Transport, c.err))
+		h.gone(fmt.Errorf("the target is gone over %s: %v", c.Transport, c.err)) // its own cause is none of the context
 	}
 }
 

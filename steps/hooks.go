@@ -125,17 +125,21 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	}
 	c := s.finish(ctx, w)
 	c.ID = w.id
-	if f := s.run.options.onResult; f != nil {
-		f(c)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.results[c.ID] = c
+	if !s.rehearsing {
+		s.announce(c)
+	}
+	return ctx, nil
+}
+
+// announce tells of a case that has ended; s.mu must be held.
+func (s *suite) announce(c reports.Case) {
 	s.done++
 	if f := s.run.options.OnCase; f != nil {
 		f(s.done, s.pending, c)
 	}
-	return ctx, nil
 }
 
 // finish makes the report's case of a world. A panic of ours is a suite error.

@@ -91,8 +91,12 @@ func whenCancelsPastEnd(ctx context.Context) error {
 		if i > 0 {
 			continue
 		}
-		if _, err := w.becomesCancelled(ctx, op); err != nil {
+		s, err := w.settle(ctx, op)
+		if err != nil {
 			return err
+		}
+		if s.end != endedCancelled {
+			break // two cancels may already be worse than one
 		}
 	}
 	w.facts["repetitions"] = out

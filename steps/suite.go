@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,8 +47,7 @@ type Options struct {
 	// Signal, if set, tells after the run which signal cancelled its context (0: none).
 	Signal func() int
 
-	only     map[string]bool    // ids of the cases to run; nil: all
-	onResult func(reports.Case) // told of each case that was run, by any goroutine
+	only map[string]bool // ids of the cases to run; nil: all
 }
 
 const (
@@ -111,8 +111,11 @@ type suite struct {
 	mu      sync.Mutex
 	script  script
 	results map[string]reports.Case
-	done    int
-	pending int
+	// rehearsing is true while the results may be dropped: nobody is told of
+	// them.
+	rehearsing bool
+	done       int
+	pending    int
 }
 
 // judge runs every case that is selected and can be run.
@@ -141,9 +144,11 @@ func (s *suite) judge(ctx context.Context) {
 	}
 	s.run.prepare(ctx, transports)
 	s.pending = len(open) * max(1, s.run.options.Repeat)
-	for _, cases := range phases(open) {
-		s.rounds(ctx, cases)
+	sociable, others := phases(open)
+	if len(sociable) > 0 {
+		s.rounds(ctx, sociable)
 	}
+	s.last(ctx, others)
 	for _, t := range transports {
 		if op := s.run.support[t].spare; op != nil {
 			s.run.endOperation(context.WithoutCancel(ctx), t, op)
@@ -164,10 +169,50 @@ func (s *suite) rounds(ctx context.Context, cases []*planned) {
 	}
 }
 
-// phases parts cases into those that can run side by side, and after them, one
-// group after the other, what judges by all that was seen, and those that may
-// harm all others.
-func phases(cases []*planned) [][]*planned {
+// last judges the groups that follow all other cases. Each may harm the others,
+// but that is the fault of few servers: they are run at the same time first, and
+// what was found counts for the groups that nothing happened to. The others are
+// run once more, one after the other.
+func (s *suite) last(ctx context.Context, groups [][]*planned) {
+	if len(groups) > 1 {
+		s.rehearsing = true
+		s.rounds(ctx, slices.Concat(groups...))
+		s.rehearsing = false
+		groups = slices.DeleteFunc(groups, s.settled)
+	}
+	for _, cases := range groups {
+		s.rounds(ctx, cases)
+	}
+}
+
+// settled announces the results of cases that were rehearsed, or, where one of
+// them may be owed to other cases, forgets all of them.
+func (s *suite) settled(cases []*planned) bool {
+	var results []reports.Case
+	settled := true
+	for _, c := range cases {
+		for n := range max(1, s.run.options.Repeat) {
+			id := c.id + repeatSuffix(n)
+			if r, ok := s.results[id]; ok {
+				results = append(results, r)
+				settled = settled && r.Verdict != reports.Failed && r.Verdict != reports.Inconclusive && len(r.Breaches) == 0
+			}
+		}
+	}
+	for _, r := range results {
+		if settled {
+			s.announce(r)
+		} else {
+			delete(s.results, r.ID)
+		}
+	}
+	return settled
+}
+
+// phases parts cases into those that can run side by side, and groups of those
+// that follow: what judges by all that was seen, and those that may harm all
+// others.
+func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
 	names := []string{consistent}
 	byName := map[string][]*planned{}
 	for _, c := range cases {
@@ -180,13 +225,12 @@ func phases(cases []*planned) [][]*planned {
 		}
 		byName[name] = append(byName[name], c)
 	}
-	var out [][]*planned
-	for _, name := range append([]string{""}, names...) {
+	for _, name := range names {
 		if len(byName[name]) > 0 {
-			out = append(out, byName[name])
+			groups = append(groups, byName[name])
 		}
 	}
-	return out
+	return byName[""], groups
 }
 
 // endangers tells of a case that may, on a faulty server, cancel the operations

@@ -59,7 +59,14 @@ func Test(t *testing.T, target *targets.Target, options ...Options) {
 	if len(b.selected) == 0 {
 		return
 	}
-	o.only, o.onResult = b.selected, b.deliver
+	o.only = b.selected
+	told := o.OnCase
+	o.OnCase = func(done, planned int, c reports.Case) {
+		b.deliver(c)
+		if told != nil {
+			told(done, planned, c)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
