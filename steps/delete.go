@@ -112,6 +112,9 @@ func thenGone(ctx context.Context) error {
 	if err != nil || !late {
 		return err
 	}
+	if !last.found && w.plan.requirement.ID == "delete.after-cancel" {
+		return inconclusive("Get does not show the operation any more, but answers %s (see cancel.deleted.not-found)", last.Status())
+	}
 	return w.fail(last.call, "NOT_FOUND (HTTP 404, gRPC 5)", "Get answers something else for an operation that was deleted, %v after it", w.settleFor())
 }
 

@@ -141,10 +141,32 @@ func (w *world) refusedStatus(ctx context.Context, what string, mayAccept bool, 
 			if err := w.controlAccepted(ctx); err != nil {
 				return err
 			}
+			if err := w.unlessGetFaultsToo(ctx, c); err != nil {
+				return err
+			}
 			return w.fail(c, want, "%s is answered with a server fault", what)
 		default:
 			w.note("%s is answered %s", what, c.Status())
 		}
+	}
+	return nil
+}
+
+// unlessGetFaultsToo is a ruling on the fault that answers a GET, where it also
+// answers the Get of a name that no operation has: the path of a cancel may be
+// such a name, and cancel.deleted.not-found owns what Get says of one, if it can
+// be judged.
+func (w *world) unlessGetFaultsToo(ctx context.Context, c call) error {
+	if !strings.HasPrefix(c.Request.Line, "GET ") || w.offered(ctx, targets.Delete) != nil {
+		return nil
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	control := w.call(ctx, targets.Get, getRequest(unlike(op.name, 0)), "control: the Get of an unknown name")
+	if control.err == nil && control.HTTP == c.HTTP {
+		return inconclusive("the Get of any unknown name is answered %s (see cancel.deleted.not-found)", control.Status())
 	}
 	return nil
 }

@@ -51,11 +51,36 @@ func deleteMutants() []Mutant {
 				_, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
 				return err
 			})}},
+		{Name: "get-unknown-500", Doc: "Fails on the Get of a name that no operation has: nobody looked whether the record was there.", Breaks: []string{gone},
+			Fault: Fault{Service: getUnknown(refuse(codes.Internal, "REQUEST_FAILED", "record is nil"))}},
+		{Name: "get-unknown-unknown", Doc: "Lets an exception of its storage through where Get finds no record.", Breaks: []string{gone},
+			Fault: Fault{Service: getUnknown(refuse(codes.Unknown, "REQUEST_FAILED", "NoSuchElementException"))}},
 		{Name: "cancel-fails-on-deleted", Doc: "Fails on the cancel of an operation that was deleted.", Breaks: []string{gone},
 			Fault: Fault{Service: deletedCancelled(refuse(codes.Internal, "REQUEST_FAILED", "record is nil"))}},
 		{Name: "cancel-finds-deleted-finished", Doc: "Keeps the state of deleted operations, and refuses to cancel one that had ended.", Breaks: []string{gone},
 			Fault: Fault{Service: deletedCancelled(refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished"))}},
 	}
+}
+
+// An unknownGetter is a Service whose Get answers an error of its own for what
+// it does not find.
+type unknownGetter struct {
+	Service
+	answer error
+}
+
+// Get implements Service.
+func (g unknownGetter) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := g.Service.Get(ctx, r)
+	if status.Code(err) == codes.NotFound {
+		return nil, g.answer
+	}
+	return op, err
+}
+
+// getUnknown returns the hook of an unknownGetter.
+func getUnknown(answer error) func(Service) Service {
+	return func(next Service) Service { return unknownGetter{next, answer} }
 }
 
 // deletedCancelled is a hook that answers the cancel of deleted operations.
