@@ -156,7 +156,7 @@ func (w *world) formed(form string, op *operation) (targets.RawRequest, error) {
 	switch form {
 	case bare:
 		r.Body, r.Header = nil, nil
-	case "no body and the content type of JSON":
+	case bareJSON:
 		r.Body = nil
 	case untypedChunks:
 		r.Body, r.Header, r.Chunked = nil, nil, true
@@ -247,8 +247,12 @@ func (w *world) clientHeader(form string, op *operation) map[string]string {
 	return nil
 }
 
-// bare is the form of a cancel that sends nothing at all.
-const bare = "no body and no content type"
+// The forms of a cancel that sends nothing at all: without a type of it, and
+// called JSON.
+const (
+	bare     = "no body and no content type"
+	bareJSON = "no body and the content type of JSON"
+)
 
 // Forms of a body of zero chunks: what is left without ", in chunks," is the
 // form of zero bytes of the same type.

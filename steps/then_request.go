@@ -16,6 +16,14 @@ const likePlain = "success, as for the plain cancel"
 // effect, where the plain cancel is accepted, and takes effect.
 func thenCountsLikePlain(ctx context.Context) error {
 	w := of(ctx)
+	err := w.countsLikePlain(ctx)
+	if isViolation(err) || ctx.Err() != nil {
+		return err
+	}
+	return gravest([]error{err, w.countsLikePlainAlways(ctx)})
+}
+
+func (w *world) countsLikePlain(ctx context.Context) error {
 	c := w.theCall()
 	if c.err != nil {
 		return w.formSilent(ctx, c, likePlain)
@@ -41,6 +49,48 @@ func thenCountsLikePlain(ctx context.Context) error {
 		return w.chunksRefused(ctx, c)
 	}
 	return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, while the plain cancel is accepted", w.facts["form"]), nil)
+}
+
+// countsLikePlainAlways judges that none of more cancels that send nothing is
+// refused or lost, where no plain one is: clients send them every day. What is
+// found must be found again.
+func (w *world) countsLikePlainAlways(ctx context.Context) error {
+	form := w.facts["form"].(string)
+	if w.it.role != targets.Running || form != bare && form != bareJSON || w.manyInForm(ctx, form) == nil {
+		return nil
+	}
+	if w.moreCancels(ctx, w.cancel, w.countedAmongMany) != nil || w.run.effects[w.plan.transport].loses() {
+		return inconclusive("a plain cancel is refused or lost now and then as well (see cancel.accept.in-progress, cancel.effect.best-effort)")
+	}
+	return w.manyInForm(ctx, form)
+}
+
+// manyInForm returns what shows that one of several cancels by a form that every
+// operation can be cancelled in does not count like a plain one.
+func (w *world) manyInForm(ctx context.Context, form string) error {
+	return w.moreCancels(ctx, func(ctx context.Context, op *operation) call {
+		c, _ := w.cancelInForm(ctx, op, form)
+		return c
+	}, w.countedAmongMany)
+}
+
+// countedAmongMany judges one of several cancels: it is accepted, and takes
+// effect where that is guaranteed.
+func (w *world) countedAmongMany(ctx context.Context, op *operation, c call) error {
+	if !c.Accepted() {
+		if l, err := w.get(ctx, op); err != nil || !l.found || l.done {
+			return nil
+		}
+		return w.fail(c, likePlain, "one of several cancels by %s is refused, while plain cancels are accepted", w.facts["form"])
+	}
+	if !w.run.target.Guaranteed {
+		return nil
+	}
+	if s, err := w.settle(ctx, op); err == nil && s.end == endedNever && !w.requested(s.snapshot) {
+		return w.failAt(s.snapshot, "done with error code 1, as after the plain cancel",
+			"one of several cancels by %s is accepted and has no effect, while plain cancels have", w.facts["form"])
+	}
+	return nil
 }
 
 // chunksRefused judges that an empty chunked body is refused: a finding where
@@ -122,6 +172,10 @@ func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong f
 	}
 	if w.run.effects[w.plan.transport].loses() {
 		return inconclusive("a plain cancel is refused now and then as well (see cancel.accept.in-progress)")
+	}
+	form, _ := w.facts["form"].(string)
+	if (strings.HasSuffix(form, bodiless) || inChunks(form)) && w.manyInForm(ctx, bare) != nil {
+		return inconclusive("a cancel by %s is refused now and then as well (see cancel.request.zero-bytes-no-content-type)", bare)
 	}
 	return finding
 }

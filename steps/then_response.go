@@ -32,7 +32,7 @@ func thenAccepted(ctx context.Context) error {
 	}
 	err := w.mustAccept(ctx, w.it, c)
 	if err == nil && w.plan.requirement.ID == "cancel.accept.in-progress" {
-		err = w.moreCancels(ctx, func(op *operation, c call) error { return w.mustAccept(ctx, op, c) })
+		err = w.moreCancels(ctx, w.cancel, w.mustAccept)
 	}
 	return err
 }
@@ -158,7 +158,7 @@ func thenBecomesCancelled(ctx context.Context) error {
 		if !w.run.target.Guaranteed {
 			return nil
 		}
-		return w.moreCancels(ctx, func(op *operation, c call) error {
+		return w.moreCancels(ctx, w.cancel, func(ctx context.Context, op *operation, c call) error {
 			if !c.Accepted() {
 				return nil // cancel.accept.in-progress owns it
 			}
@@ -177,9 +177,9 @@ func thenBecomesCancelled(ctx context.Context) error {
 // server that refuses or loses one cancel in several.
 const further = 8
 
-// moreCancels cancels more running operations, and returns what judge finds.
-// That one cannot be started, or brings no answer, is no matter here.
-func (w *world) moreCancels(ctx context.Context, judge func(op *operation, c call) error) error {
+// moreCancels has send cancel more running operations, and returns what judge
+// finds. That one cannot be started, or brings no answer, is no matter here.
+func (w *world) moreCancels(ctx context.Context, send func(context.Context, *operation) call, judge func(ctx context.Context, op *operation, c call) error) error {
 	if w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be fresh
 		return nil
 	}
@@ -188,12 +188,12 @@ func (w *world) moreCancels(ctx context.Context, judge func(op *operation, c cal
 		if err != nil {
 			return nil
 		}
-		c := w.cancel(ctx, op)
+		c := send(ctx, op)
 		op.over = c.Accepted()
 		if c.err != nil || transient(c.Exchange) {
 			return nil
 		}
-		return judge(op, c)
+		return judge(ctx, op, c)
 	})
 	if isViolation(err) {
 		return err

@@ -210,7 +210,7 @@ func thenConsistent(ctx context.Context) error {
 			return w.accuse(w.plan.requirement.ID, r.index, want, accepted.Status()+", "+none.Status(), "repeated cancels of one operation were answered both ways")
 		}
 	}
-	return w.moreCancels(ctx, func(op *operation, c call) error {
+	return w.moreCancels(ctx, w.cancel, func(ctx context.Context, op *operation, c call) error {
 		if none != nil && c.Accepted() || accepted != nil && unimplemented(c.Exchange) && w.inProgress(ctx, op) == nil {
 			return w.accuse(w.plan.requirement.ID, c.index, want, "both", "running operations were cancelled: some answers were UNIMPLEMENTED, some were not")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -23,6 +24,14 @@ func onForm(applies func(r *http.Request, body []byte) bool, serve func(next htt
 	})
 }
 
+// oneFormInThree is onForm for one in three of the cancels that apply.
+func oneFormInThree(applies func(r *http.Request, body []byte) bool, serve func(next http.Handler, w http.ResponseWriter, r *http.Request)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		var n atomic.Int64
+		return onForm(func(r *http.Request, body []byte) bool { return applies(r, body) && n.Add(1)%3 == 0 }, serve)(next)
+	}
+}
+
 // bodiless is a request without its body.
 func bodiless(r *http.Request) *http.Request {
 	out := r.Clone(r.Context())
@@ -36,6 +45,7 @@ func bodiless(r *http.Request) *http.Request {
 func formMutants() []Mutant {
 	const untyped, typed, chunked = "cancel.request.zero-bytes-no-content-type", "cancel.request.zero-bytes-json-content-type", "cancel.request.chunked-empty"
 	empty := func(_ *http.Request, body []byte) bool { return len(body) == 0 }
+	nothing := func(r *http.Request, _ []byte) bool { return r.ContentLength == 0 }
 	noObject := func(_ *http.Request, body []byte) bool {
 		_, ok := members(body)
 		return len(body) > 0 && !ok
@@ -57,6 +67,14 @@ func formMutants() []Mutant {
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, drops)}},
 		{Name: "empty-body-ignored", Doc: "Answers success to a cancel without a body, and does nothing.",
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, answering(nil))}},
+		{Name: "zero-bytes-400-one-in-three", Doc: "Has three workers behind it, of which one is older and demands a body.",
+			Breaks: []string{untyped, typed}, Fault: Fault{REST: oneFormInThree(nothing, answering(invalid("BODY_REQUIRED", "a JSON body is required")))}},
+		{Name: "untyped-zero-bytes-400-one-in-three", Doc: "Has three workers behind it, of which one is older and demands a Content-Type.",
+			Breaks: []string{untyped}, Fault: Fault{REST: oneFormInThree(func(r *http.Request, body []byte) bool {
+				return nothing(r, body) && r.Header.Get("Content-Type") == ""
+			}, answering(invalid("CONTENT_TYPE_REQUIRED", "Content-Type is required")))}},
+		{Name: "zero-bytes-ignored-one-in-three", Doc: "Has three workers behind it, of which one is older and does nothing where there is no body.",
+			Breaks: []string{untyped, typed}, Fault: Fault{REST: oneFormInThree(nothing, answering(nil))}},
 		{Name: "demands-content-type-always", Doc: "Refuses every cancel that has no Content-Type, chunked or not.",
 			Breaks: []string{untyped},
 			Fault: Fault{REST: refuseIf(invalid("CONTENT_TYPE_REQUIRED", "Content-Type is required"), func(r *http.Request, _ []byte) bool {
