@@ -98,12 +98,14 @@ func (w *world) countedAmongMany(ctx context.Context, op *operation, c call) err
 // chunks. What else is refused belongs to the requirements about zero bytes.
 func (w *world) chunksRefused(ctx context.Context, c call) error {
 	form := w.facts["form"].(string)
-	accepted, err := w.formAccepted(ctx, strings.Replace(form, ", in chunks,", "", 1))
+	whole := strings.Replace(form, ", in chunks,", "", 1)
+	accepted, err := w.formAccepted(ctx, whole)
 	if err != nil {
 		return err
 	}
 	if accepted {
-		return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, while the same without chunks is accepted", form), nil)
+		err := w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, while the same without chunks is accepted", form), nil)
+		return w.unlessNowAndThen(ctx, whole, err)
 	}
 	if form != untypedChunks {
 		return inconclusive("zero bytes are refused as well where they are called JSON (see cancel.request.zero-bytes-json-content-type)")
@@ -174,8 +176,17 @@ func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong f
 		return inconclusive("a plain cancel is refused now and then as well (see cancel.accept.in-progress)")
 	}
 	form, _ := w.facts["form"].(string)
-	if (strings.HasSuffix(form, bodiless) || inChunks(form)) && w.manyInForm(ctx, bare) != nil {
-		return inconclusive("a cancel by %s is refused now and then as well (see cancel.request.zero-bytes-no-content-type)", bare)
+	if strings.HasSuffix(form, bodiless) {
+		return w.unlessNowAndThen(ctx, bare, finding)
+	}
+	return finding
+}
+
+// unlessNowAndThen keeps the finding that a form is refused only where none of
+// several cancels by another, which sends nothing, is. Other errors stay.
+func (w *world) unlessNowAndThen(ctx context.Context, form string, finding error) error {
+	if isViolation(finding) && w.manyInForm(ctx, form) != nil {
+		return inconclusive("a cancel by %s is refused or lost now and then as well (see cancel.request.zero-bytes)", form)
 	}
 	return finding
 }
@@ -365,7 +376,7 @@ func thenPathAlone(ctx context.Context) error {
 		return w.formSilent(ctx, c, actsOnPath)
 	case c.Accepted() && w.run.target.Guaranteed:
 		if err := w.formEffective(ctx, c); isViolation(err) || ctx.Err() != nil {
-			return err
+			return w.unlessOwnNameToo(ctx, err)
 		}
 	case faulty(c):
 		if err := w.controlAccepted(ctx); err != nil {
@@ -374,6 +385,27 @@ func thenPathAlone(ctx context.Context) error {
 		return w.refusedAgain(ctx, c, w.fail(c, actsOnPath, "a cancel by %s is a reason for a server fault", w.facts["form"]), faulty)
 	}
 	return nil
+}
+
+// unlessOwnNameToo keeps the finding that a cancel whose body names another
+// operation is lost only where one that names its own is not:
+// cancel.request.body-name-same owns that. Other errors stay.
+func (w *world) unlessOwnNameToo(ctx context.Context, finding error) error {
+	if !isViolation(finding) || w.plan.requirement.ID != "cancel.request.path-name-authoritative" {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	c, err := w.cancelInForm(ctx, op, "its own name in the body")
+	if err != nil || !c.Accepted() {
+		return finding
+	}
+	if s, err := w.settle(ctx, op); err == nil && s.end == endedNever {
+		return inconclusive("a cancel that names its own operation in the body is accepted and has no effect either (see cancel.request.body-name-same)")
+	}
+	return finding
 }
 
 // faulty tells whether a refusal is none of the client's errors.
