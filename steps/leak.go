@@ -11,17 +11,24 @@ import (
 // siblings is the requirement that a cancel reaches one operation only.
 const siblings = "cancel.isolation.siblings"
 
+// A leakProbe is how closely operations are looked at that nobody cancels.
+type leakProbe struct {
+	wait  time.Duration // for the cancelled ones to end
+	looks int
+}
+
 // probeLeak finds out, before the first case, whether a cancel reaches other
 // operations: cases run side by side, and each would see the cancels of the
-// others. ops are fresh ones, of which the first was cancelled just now; spare
-// is older. What is found is made sure of once more, after a while in which
-// nothing is cancelled and nothing ends.
-func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation, spare *operation) {
-	found, age := w.touchedAny(ctx, ops[0], append(slices.Clone(ops[1:]), spare))
+// others. cancelled are those that were cancelled just now, idle those that were
+// not. What is found is made sure of once more, after a while in which nothing is
+// cancelled and nothing ends, by as many cancels as there are probes: it may be
+// the doing of one in several.
+func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, idle []*operation) {
+	found, age := w.touchedAny(ctx, p, cancelled, idle)
 	if found == nil {
 		return
 	}
-	fresh := make([]*operation, len(ops)+1)
+	fresh := make([]*operation, probes+1)
 	for i := range fresh {
 		op, err := w.startInProgress(ctx, targets.Running)
 		if err != nil {
@@ -29,34 +36,50 @@ func (r *run) probeLeak(ctx context.Context, w *world, ops []*operation, spare *
 		}
 		fresh[i] = op
 	}
-	others := append(slices.Clone(fresh[:1]), fresh[2:]...)
 	// Operations that end by themselves, however short they last, do so now.
 	if 2*age > w.settleFor() || age > 0 && !sleep(ctx, 2*age) {
 		return
 	}
-	if found, _ := w.touchedAny(ctx, nil, others); found != nil {
+	p = w.closeLooks()
+	others := slices.DeleteFunc(slices.Clone(idle), func(op *operation) bool {
+		found, _ := w.touchedAny(ctx, leakProbe{looks: 1}, nil, []*operation{op})
+		return found != nil
+	})
+	others = append(others, fresh...)
+	if found, _ := w.touchedAny(ctx, p, nil, others); found != nil {
 		return
 	}
-	if c := w.cancel(ctx, fresh[1]); !c.Accepted() {
-		return
-	}
-	if found, _ := w.touchedAny(ctx, fresh[1], others); found != nil {
-		r.support[w.plan.transport].leak = found
+	for _, op := range fresh[1:] {
+		others = slices.DeleteFunc(others, func(o *operation) bool { return o == op })
+		if c := w.cancel(ctx, op); !c.Accepted() {
+			return
+		}
+		if found, _ := w.touchedAny(ctx, p, []*operation{op}, others); found != nil {
+			r.support[w.plan.transport].leak = found
+			return
+		}
 	}
 }
 
-// touchedAny looks at operations that nobody cancels, until the one that was
-// cancelled has ended and for a while after, and returns what shows that one
+// closeLooks are those that show what a cancel reaches sooner or later.
+func (w *world) closeLooks() leakProbe { return leakProbe{w.observeFor(), 3} }
+
+// touchedAny looks at operations that nobody cancels, when those that were
+// cancelled have ended and for a while after, and returns what shows that one
 // of them was touched as well: cancelled, lost, or ended otherwise; then age is
 // how old it was.
-func (w *world) touchedAny(ctx context.Context, cancelled *operation, others []*operation) (found *violation, age time.Duration) {
-	if cancelled != nil {
-		if _, err := w.poll(ctx, cancelled, w.observeFor(), func(l look) (bool, error) { return l.done || !l.found, nil }); err != nil {
-			return nil, 0
-		}
+func (w *world) touchedAny(ctx context.Context, p leakProbe, cancelled, others []*operation) (found *violation, age time.Duration) {
+	if together(len(cancelled), func(i int) error {
+		_, err := w.poll(ctx, cancelled[i], p.wait, func(l look) (bool, error) { return l.done || !l.found, nil })
+		return err
+	}) != nil {
+		return nil, 0
 	}
 	const how = "the cancel of another operation"
-	for range 3 {
+	for i := range p.looks {
+		if i > 0 && !sleep(ctx, min(w.observeFor()/8, 50*time.Millisecond)) {
+			return nil, 0
+		}
 		for _, op := range others {
 			if op == nil {
 				continue
@@ -73,11 +96,25 @@ func (w *world) touchedAny(ctx context.Context, cancelled *operation, others []*
 				return v, time.Since(op.begun)
 			}
 		}
-		if !sleep(ctx, min(w.observeFor()/8, 50*time.Millisecond)) {
-			return nil, 0
-		}
 	}
 	return nil, 0
+}
+
+// idleElsewhere are the operations that were started for the other transports,
+// and that this one shows in progress: nobody has asked for more than a look at
+// them either.
+func (w *world) idleElsewhere(ctx context.Context) []*operation {
+	var out []*operation
+	for t, s := range w.run.support {
+		if t == w.plan.transport || s.spare == nil {
+			continue
+		}
+		op := &operation{name: s.spare.name, role: s.spare.role, begun: s.spare.begun, over: true}
+		if l, err := w.get(ctx, op); err == nil && l.found && !l.garbled && !l.done {
+			out = append(out, op)
+		}
+	}
+	return out
 }
 
 // leaking ends a case on a server whose cancels reach other operations. The

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/lro-tools/conform/features"
@@ -182,17 +183,23 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 		}
 		ops[i] = op
 	}
+	idle := append(w.idleElsewhere(ctx), spare)
 	answers := make([]probeAnswer, probes)
 	answers[0] = w.probe(ctx, ops[0], spare)
 	if answers[0].Accepted() {
-		r.probeLeak(ctx, w, ops, spare)
+		r.probeLeak(ctx, w, w.closeLooks(), ops[:1], append(slices.Clone(ops[1:]), idle...))
 	}
-	s.spare = spare
 	var wg sync.WaitGroup
 	for i := 1; i < probes; i++ {
 		wg.Go(func() { answers[i] = w.probe(ctx, ops[i], spare) })
 	}
 	wg.Wait()
+	if s.leak == nil && answers[1].Accepted() && answers[2].Accepted() {
+		r.probeLeak(ctx, w, leakProbe{w.observeFor() / 8, 2}, ops[1:], idle)
+	}
+	if spare != nil && !spare.lastDone() {
+		s.spare = spare
+	}
 	w.cleanup(ctx)
 	s.exchanges = w.exchanges
 	r.conclude(s, answers)

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -34,6 +35,21 @@ func siblingMutants() []Mutant {
 		{Name: "cancels-latest", Doc: "Cancels what was started last, whatever name is given.",
 			Breaks: []string{"cancel.isolation.siblings"},
 			Fault:  Fault{Service: func(next Service) Service { return &latest{Service: next} }}},
+		{Name: "third-cancel-frees-oldest", Doc: "Makes room by stopping what has run longest, whenever it has stopped three operations.",
+			Breaks: []string{"cancel.isolation.siblings"},
+			Fault: Fault{Service: func(next Service) Service {
+				started := newLedger(next)
+				var accepted atomic.Int64
+				return canceller{started, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					err := next.Cancel(ctx, r)
+					if err == nil && accepted.Add(1)%3 == 0 {
+						if name := started.oldest(); name != "" {
+							_ = plainCancel(asOwner(ctx), next, name)
+						}
+					}
+					return err
+				}}
+			}}},
 		also("cancels-by-suffix", "Cancels every operation whose id ends in the id that was given.",
 			func(cancelled, other string) bool { return strings.HasSuffix(idOf(other), idOf(cancelled)) }),
 		also("cancels-by-pattern", "Takes the id for a pattern of LIKE, in which _ is any character.",

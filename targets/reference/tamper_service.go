@@ -174,6 +174,18 @@ func (l *ledger) running() []string {
 	return names
 }
 
+// oldest returns the name of the running operation that was started first, of
+// those that nobody has cancelled; "" where there is none.
+func (l *ledger) oldest() string {
+	names := l.running()
+	if len(names) == 0 {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.MinFunc(names, func(a, b string) int { return l.byName[a].begun.Compare(l.byName[b].begun) })
+}
+
 // show edits an operation that a Get or Wait has read.
 func (l *ledger) show(op *longrunningpb.Operation, err error) (*longrunningpb.Operation, error) {
 	if err != nil {
