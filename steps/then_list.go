@@ -98,8 +98,8 @@ func thenStillListed(ctx context.Context) error {
 	} else if err := w.stillFound(l); err != nil {
 		return err
 	}
-	if w.broken("cancel.state.name-unchanged") >= 0 {
-		return inconclusive("the operation is not listed under its name, nor does Get show it so (see cancel.state.name-unchanged)")
+	if err := w.unlessRenamed(); err != nil {
+		return err
 	}
 	for _, f := range doneFilters {
 		if l, err := w.list(ctx, f); err == nil && !l.refused && shows(l) {
@@ -109,6 +109,15 @@ func thenStillListed(ctx context.Context) error {
 	}
 	return w.accuse(w.plan.requirement.ID, last.last.index, "the cancelled operation among those that are listed", fmt.Sprintf("%d others", last.size),
 		"the operation was listed while it was in progress and is no longer, %v after its end", w.settleFor())
+}
+
+// unlessRenamed is a ruling on an operation that is not listed under its name
+// where Get does not show it so either.
+func (w *world) unlessRenamed() error {
+	if w.broken("cancel.state.name-unchanged") >= 0 {
+		return inconclusive("the operation is not listed under its name, nor does Get show it so (see cancel.state.name-unchanged)")
+	}
+	return nil
 }
 
 // stillFound rules on a Get that does not return the operation: what is gone
@@ -298,6 +307,9 @@ func (w *world) judgeOmission(ctx context.Context, filter string, filtered listi
 			return err
 		}
 		if !late && !shown(w.it)(last) {
+			if err := w.unlessRenamed(); err != nil {
+				return err
+			}
 			return w.accuse(w.plan.requirement.ID, last.last.index, "every operation that is done", "an operation that succeeded, and not the cancelled one",
 				"List with the filter %s leaves out the cancelled operation, which the whole list shows as done", filter)
 		}

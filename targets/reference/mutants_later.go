@@ -1,7 +1,9 @@
 package reference
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -109,6 +111,23 @@ func shownMutants() []Mutant {
 		{Name: "renames-everywhere", Doc: "Shows a cancelled operation under a name that is marked, in lists as well.",
 			Breaks: []string{"cancel.state.name-unchanged"},
 			Fault:  Fault{Service: cancelledSeen(func(op *longrunningpb.Operation) { op.Name += ".cancelled" })}},
+		{Name: "archives-under-short-name", Doc: "Reads a cancelled operation, and what is done, from an archive that leaves the parent out of names.",
+			Breaks: []string{"cancel.state.name-unchanged"},
+			Fault: Fault{Service: func(next Service) Service {
+				shorten := func(op *longrunningpb.Operation) error {
+					if isCancelled(op) {
+						op.Name = op.GetName()[strings.Index(op.GetName(), "operations/"):]
+					}
+					return nil
+				}
+				archive := thief{Service: next, get: shorten, list: shorten}
+				return lister{archive, func(ctx context.Context, archive Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+					if r.GetFilter() == "" {
+						return next.List(ctx, r)
+					}
+					return archive.List(ctx, r)
+				}}
+			}}},
 		{Name: "cancel-code-2-with-state", Doc: "Ends a cancelled operation with UNKNOWN, while its metadata says CANCELLED.",
 			Breaks: []string{"cancel.state.code-1"},
 			Fault: Fault{Service: cancelledSeen(func(op *longrunningpb.Operation) {
