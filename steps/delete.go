@@ -144,6 +144,8 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return notFound(c.Exchange) || w.hidden(c) || w.unsupported(), nil
 	})
 	switch {
+	case last.err != nil && ctx.Err() == nil:
+		return w.deletedIsSilent(ctx, last)
 	case err != nil:
 		return err
 	case w.unsupported():
@@ -160,6 +162,26 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return w.fail(last, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation is answered something else, %v after the deletion", w.settleFor())
 	}
 	return nil
+}
+
+// deletedIsSilent judges the cancel of a deleted operation that brought no
+// answer: the plain cancel is the control.
+func (w *world) deletedIsSilent(ctx context.Context, first call) error {
+	like := w.it
+	err := w.silent(ctx, first, func() (call, error) {
+		op, err := w.finishedLike(ctx, like)
+		if err != nil {
+			return call{}, err
+		}
+		if c := w.delete(ctx, op, ""); !c.Accepted() {
+			return call{}, inconclusive("Delete answered %s", c.Status())
+		}
+		return w.call(ctx, targets.Cancel, cancelRequest(op.name), ""), nil
+	}, w.plainCancel(ctx))
+	if err != nil {
+		return err
+	}
+	return w.fail(first, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation brings no answer, again and again, while the plain cancel is answered")
 }
 
 // thenStaysGone judges that an operation which was deleted stays so, after a

@@ -20,6 +20,8 @@ func thenNotFound(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
 	switch {
+	case c.err != nil:
+		return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation brings no answer, again and again, while the plain cancel is answered")
 	case notFound(c.Exchange):
 	case unimplemented(c.Exchange) && w.unsupported(), w.unsupported() && w.run.support[w.plan.transport].asMissing:
 		return inapplicable("the server does not support cancel: %s", c.Status())

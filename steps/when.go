@@ -113,7 +113,82 @@ func whenCancelsUnknown(ctx context.Context) error {
 	})
 	w.checkError(c)
 	w.facts["call"] = c
+	if c.err != nil && ctx.Err() == nil {
+		return w.unknownIsSilent(ctx, c, err)
+	}
 	return err
+}
+
+const (
+	unknownNotFound  = "cancel.unknown.not-found"
+	statusInTrailers = "grpc.status-in-trailers"
+)
+
+// unknownIsSilent decides whether a cancel of an unknown name that brought no
+// answer is a finding: one of gRPC where every refusal ends so, and else of
+// cancel.unknown.not-found. ruling is what holds for other scenarios.
+func (w *world) unknownIsSilent(ctx context.Context, first call, ruling error) error {
+	id := w.plan.requirement.ID
+	if id != unknownNotFound && id != statusInTrailers {
+		return ruling
+	}
+	err := w.silent(ctx, first, func() (call, error) {
+		name, err := w.unknownName(ctx)
+		if err != nil {
+			return call{}, err
+		}
+		return w.call(ctx, targets.Cancel, cancelRequest(name), ""), nil
+	}, w.plainCancel(ctx))
+	if err != nil {
+		return err
+	}
+	resets, err := w.resetsRefusals(ctx, first)
+	switch {
+	case err != nil:
+		return err
+	case resets && id == unknownNotFound:
+		return inconclusive("every cancel that is refused is reset (see %s)", statusInTrailers)
+	case resets:
+		w.aside(statusInTrailers, first.index, "", "grpc-status in the trailers", first.Status(), "the stream of a cancel that is refused is reset, and ends without grpc-status")
+	case id == statusInTrailers:
+		return inconclusive("the cancel of an unknown name brings no answer, but other refusals do (see %s)", unknownNotFound)
+	}
+	return nil
+}
+
+// resetsRefusals tells whether gRPC resets the stream of what else is refused
+// than the cancel of an unknown name: that of no name, and of what has ended,
+// where it is not accepted.
+func (w *world) resetsRefusals(ctx context.Context, first call) (bool, error) {
+	if w.rest() || first.err.Kind != targets.Reset {
+		return false, nil
+	}
+	how := "succeeded"
+	if w.run.role(targets.Succeeding) != nil {
+		how = "been cancelled"
+	}
+	op, err := w.finished(ctx, how)
+	if err != nil {
+		return false, err
+	}
+	reset := 1
+	for _, name := range []string{op.name, ""} {
+		if name == "" && !w.ep.Loopback && !w.run.target.Confirmed {
+			continue // as for grpc.empty-name
+		}
+		c, err := w.repeatTransient(ctx, func() call {
+			return w.call(ctx, targets.Cancel, cancelRequest(name), "control: is another refusal reset?")
+		})
+		switch {
+		case ctx.Err() != nil:
+			return false, err
+		case c.err != nil && c.err.Kind == targets.Reset:
+			reset++
+		case c.err != nil, !c.Accepted():
+			return false, nil
+		}
+	}
+	return reset > 1, nil
 }
 
 // whenCancelsUnknownTwice cancels the name of no operation again; what answers
@@ -178,7 +253,30 @@ func (w *world) silent(ctx context.Context, first call, again func() (call, erro
 		}
 	}
 	c, err := control()
-	return notOne(c, err, "after")
+	if err := notOne(c, err, "after"); err != nil {
+		return err
+	}
+	return w.unlessUnknownIsSilent(ctx, first)
+}
+
+// unlessUnknownIsSilent is a ruling where the cancel of an unknown name brings
+// no answer in the same way: then refusals are to blame, and not what was asked.
+func (w *world) unlessUnknownIsSilent(ctx context.Context, first call) error {
+	if id := w.plan.requirement.ID; first.Method != targets.Cancel || id == unknownNotFound || id == statusInTrailers {
+		return nil
+	}
+	name, err := w.unknownName(ctx)
+	if err != nil {
+		return nil
+	}
+	c := w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
+	switch {
+	case ctx.Err() != nil:
+		return stopped(ctx)
+	case c.err != nil && c.err.Kind == first.err.Kind:
+		return inconclusive("the cancel of any unknown name brings no answer either (see %s, %s): %v", unknownNotFound, statusInTrailers, c.err)
+	}
+	return nil
 }
 
 // cancelIsSilent is silent for the plain cancel, with the cancel of a name of

@@ -2,10 +2,14 @@ package reference
 
 import (
 	"context"
+	"net/http"
+	"strings"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // A deleter is a Service whose Delete is another one.
@@ -57,6 +61,8 @@ func deleteMutants() []Mutant {
 			Fault: Fault{Service: getUnknown(refuse(codes.Unknown, "REQUEST_FAILED", "NoSuchElementException"))}},
 		{Name: "cancel-fails-on-deleted", Doc: "Fails on the cancel of an operation that was deleted.", Breaks: []string{gone},
 			Fault: Fault{Service: deletedCancelled(refuse(codes.Internal, "REQUEST_FAILED", "record is nil"))}},
+		{Name: "cancel-drops-deleted", Doc: "Ends the connection of a cancel that meets what is left of a deleted operation.", Breaks: []string{gone},
+			Fault: droppedFor("RECORD_TORN", deletedCancelled)},
 		{Name: "cancel-finds-deleted-finished", Doc: "Keeps the state of deleted operations, and refuses to cancel one that had ended.", Breaks: []string{gone},
 			Fault: Fault{Service: deletedCancelled(refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished"))}},
 	}
@@ -81,6 +87,18 @@ func (g unknownGetter) Get(ctx context.Context, r *longrunningpb.GetOperationReq
 // getUnknown returns the hook of an unknownGetter.
 func getUnknown(answer error) func(Service) Service {
 	return func(next Service) Service { return unknownGetter{next, answer} }
+}
+
+// droppedFor is a fault by which the connection of a cancel ends that is
+// answered with the reason, which answered makes a service give.
+func droppedFor(reason string, answered func(error) func(Service) Service) Fault {
+	drop := func(d *draft) {
+		if strings.Contains(string(d.body), reason) || strings.Contains(d.trailer.Get("Grpc-Message"), reason) {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return Fault{Service: answered(refuse(codes.Internal, reason, "%s", reason)),
+		REST: answers(restMethod, targets.Cancel, drop), Wire: answers(wireMethod, targets.Cancel, drop)}
 }
 
 // deletedCancelled is a hook that answers the cancel of deleted operations.

@@ -37,6 +37,11 @@ func statusMutants() []Mutant {
 				d.trailer = http.Header{}
 			}
 		})),
+		wire("refusals-reset", "Resets the stream of a cancel that it refuses.", trailers, answers(wireMethod, targets.Cancel, func(d *draft) {
+			if !d.ok() {
+				panic(http.ErrAbortHandler)
+			}
+		})),
 		wire("status-by-name", "Writes the name of the code into grpc-status.", trailers, refused(func(d *draft) { d.trailer.Set("Grpc-Status", "REFUSED") })),
 		wire("status-of-http", "Writes the HTTP status into grpc-status.", trailers, refused(func(d *draft) {
 			if n := numbers[d.trailer.Get("Grpc-Status")]; n != "" {
