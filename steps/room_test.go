@@ -39,13 +39,16 @@ func (s *single) Start(ctx context.Context, q targets.StartRequest) (targets.Sta
 }
 
 // A service that runs one operation at a time is judged where one case is at
-// work at a time; otherwise the report says how.
+// work at a time; otherwise the report says how, and of what takes two, too.
 func TestOneAtATime(t *testing.T) {
 	requirements := []string{"cancel.accept.in-progress", "cancel.state.code-1", "cancel.finished.preserves-success"}
 	for concurrency, want := range map[int]reports.Verdict{1: reports.Passed, 2: reports.Inconclusive} {
 		target := honest(t, reference.Options{})
 		target.Starter = &single{Starter: target.Starter, client: target.Endpoints[targets.REST].Client}
-		r := judge(t, target, Options{Run: requirements, Concurrency: concurrency})
+		r := judge(t, target, Options{Run: append([]string{siblings}, requirements...), Concurrency: concurrency})
+		two := r.Requirement(siblings)
+		assert.Equal(t, reports.Inconclusive, two.Verdict, "%d at a time: %s", concurrency, two.Reason)
+		assert.Contains(t, two.Reason, "one operation at a time")
 		for _, id := range requirements {
 			q := r.Requirement(id)
 			assert.Equal(t, want, q.Verdict, "%s, %d at a time: %s", id, concurrency, q.Reason)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,13 +150,21 @@ func (w *world) openElsewhere() map[string]bool {
 	return open
 }
 
-// oneAtATime is the advice that goes with a start that failed while other cases
-// had operations in progress.
+// oneAtATime is the advice that goes with a start that failed while operations
+// were in progress: those of other cases, or of this one.
 func (w *world) oneAtATime() string {
-	if w.run.options.Concurrency == 1 || len(w.openElsewhere()) == 0 {
+	if w.run.options.Concurrency != 1 {
+		if len(w.openElsewhere()) == 0 {
+			return ""
+		}
+		return " (where the target runs one operation at a time, use --concurrency 1)"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.ContainsFunc(w.mine, func(op *operation) bool { return !op.over && !op.lastDone() }) {
 		return ""
 	}
-	return " (where the target runs one operation at a time, use --concurrency 1)"
+	return " (while another of the scenario was in progress: a target that runs one operation at a time cannot show what takes two; exclude takes the requirement out)"
 }
 
 // makesRoom brings down, where one case is at work at a time, what others have
