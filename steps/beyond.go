@@ -45,7 +45,7 @@ func thenTimeRecorded(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	took := s.received.Sub(w.it.accepted).Round(time.Millisecond)
+	took := s.received.Sub(w.it.acceptedAt()).Round(time.Millisecond)
 	w.observe(w.plan.requirement.ID, fmt.Sprintf("a cancelled operation was seen done %v after its cancel was accepted", took))
 	return nil
 }

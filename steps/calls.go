@@ -325,6 +325,13 @@ func (op *operation) acceptedBy(c call) {
 	}
 }
 
+// acceptedAt is when the first accepted cancel was answered; zero before.
+func (op *operation) acceptedAt() time.Time {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	return op.accepted
+}
+
 // answeredCancel takes note of the answer to a cancel of an operation, in
 // whatever form it was sent.
 func (w *world) answeredCancel(op *operation, c call) {

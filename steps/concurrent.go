@@ -44,22 +44,12 @@ func whenCancelsAtOnce(ctx context.Context) error {
 // is looked at: its answers tell a call that hangs from a target that is gone.
 func (w *world) burst(ctx context.Context, op, bystander *operation) ([]repetition, error) {
 	out := make([]repetition, parallel)
-	over, end := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		for sleep(over, w.requestFor()/20) {
-			if _, err := w.get(over, bystander); err != nil {
-				return
-			}
-		}
-	}()
+	stop := w.watch(ctx, bystander, w.requestFor()/20)
 	_ = together(parallel, func(i int) error {
 		out[i] = repetition{call: w.cancel(ctx, op), op: op}
 		return nil
 	})
-	end()
-	<-watched
+	stop()
 	if ctx.Err() != nil {
 		return out, stopped(ctx)
 	}

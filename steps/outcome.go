@@ -61,7 +61,7 @@ func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 	if err != nil {
 		return err
 	}
-	defer w.watch(ctx, op)()
+	defer w.watch(ctx, op, closely)()
 	if op, _, err = w.cancelOnce(ctx, op); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (w *world) unlessAtOnceToo(ctx context.Context, finding error) error {
 	if err != nil {
 		return err
 	}
-	defer w.watch(ctx, op)()
+	defer w.watch(ctx, op, closely)()
 	all, err := w.burst(ctx, op, bystander)
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 	if err := w.judgeHistory(op, w.describe()); err != nil {
 		return w.unlessOneDoes(ctx, op.role, err)
 	}
-	if op.accepted.IsZero() && slices.ContainsFunc(w.repetitions(), func(r repetition) bool { return r.op == op && r.err == nil && transient(r.Exchange) }) {
+	if op.acceptedAt().IsZero() && slices.ContainsFunc(w.repetitions(), func(r repetition) bool { return r.op == op && r.err == nil && transient(r.Exchange) }) {
 		return inconclusive("no cancel of the operation was accepted: the answers were transient")
 	}
 	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "%s of an operation do not bring about what one cancel does", w.describe())
@@ -239,12 +239,13 @@ func (w *world) unlessOneDoes(ctx context.Context, role targets.Role, finding er
 // the case has seen: some ends are taken back for some milliseconds only.
 const closely = 5 * time.Millisecond
 
-// watch looks at an operation without a rest, until stop is called.
-func (w *world) watch(ctx context.Context, op *operation) (stop func()) {
+// watch looks at an operation, with a pause before each look, until stop is
+// called. The last look is awaited: one that is given up may have an effect.
+func (w *world) watch(ctx context.Context, op *operation, pause time.Duration) (stop func()) {
 	over, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for sleep(over, closely) {
+		for sleep(over, pause) {
 			if _, err := w.get(ctx, op); err != nil {
 				return
 			}
@@ -262,7 +263,7 @@ func (w *world) oneDoes(ctx context.Context, role targets.Role) error {
 	if err != nil {
 		return err
 	}
-	defer w.watch(ctx, op)()
+	defer w.watch(ctx, op, closely)()
 	op, s, err := w.cancelAndSettle(ctx, op)
 	if err != nil {
 		return err

@@ -385,7 +385,7 @@ func (w *world) judgeContest(ctx context.Context, c *contest, all []*contest) er
 // still for a while has not kept the operation from ending.
 func (w *world) neverEnds(ctx context.Context, op *operation) error {
 	var last look
-	late, err := w.poll(ctx, op, max(0, w.settleFor()-time.Since(op.accepted)), func(l look) (bool, error) {
+	late, err := w.poll(ctx, op, max(0, w.settleFor()-time.Since(op.acceptedAt())), func(l look) (bool, error) {
 		last = l
 		return l.done || !l.found || l.garbled, nil
 	})

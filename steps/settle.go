@@ -58,8 +58,8 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	fx := w.run.effects[w.plan.transport]
 	out := settled{end: endedNever}
 	limit := w.settleFor()
-	if !op.accepted.IsZero() {
-		limit = max(limit-time.Since(op.accepted), 0)
+	if accepted := op.acceptedAt(); !accepted.IsZero() {
+		limit = max(limit-time.Since(accepted), 0)
 	}
 	var doubt ending
 	var since time.Time

@@ -80,7 +80,7 @@ func whenWatchesTwo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	looks, err := w.lookByTwo(ctx, w.it, w.observeFor(), op.accepted.Add(w.settleFor()))
+	looks, err := w.lookByTwo(ctx, w.it, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
 	w.facts["looks"] = looks
 	return err
 }

@@ -88,7 +88,7 @@ func thenRequestShows(ctx context.Context) error {
 	} else if _, present := requestedFlag(w.metadata(w.it.snapshots[n-1])); !present {
 		return thenKept(ctx)
 	}
-	left := w.settleFor() + flagGrace - time.Since(w.it.accepted)
+	left := w.settleFor() + flagGrace - time.Since(w.it.acceptedAt())
 	_, err := w.poll(ctx, w.it, left+50*time.Millisecond, func(look) (bool, error) {
 		return w.held[id] || w.broken(id) >= 0, nil
 	})
