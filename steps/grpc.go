@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -12,6 +13,9 @@ import (
 
 // cancelMethod is the :path of the method (google/longrunning/operations.proto).
 const cancelMethod = "/google.longrunning.Operations/CancelOperation"
+
+// noSuchMethod is the :path of a method that the service does not have.
+const noSuchMethod = "/google.longrunning.Operations/CancleOperation"
 
 func grpcSteps() []definition {
 	return []definition{
@@ -61,7 +65,7 @@ func whenCallsMethod(ctx context.Context, which string) error {
 	r := targets.RawRequest{FullMethod: cancelMethod, Method: targets.Cancel, Payload: payload(w.it.name)}
 	switch which {
 	case "an unknown method":
-		r.FullMethod, r.Method = "/google.longrunning.Operations/CancleOperation", ""
+		r.FullMethod, r.Method = noSuchMethod, ""
 	case "an unknown service":
 		r.FullMethod, r.Method = "/google.longrunning.NoSuchOperations/CancelOperation", ""
 	}
@@ -87,7 +91,9 @@ func whenCallsMethod(ctx context.Context, which string) error {
 func noMethod(ex targets.Exchange) bool { return unimplemented(ex) }
 
 // thenMethodThere judges that the method has its path. UNIMPLEMENTED there
-// means no cancel at all, unless the same service cancels over REST.
+// means no cancel over gRPC where a handler says so, in words of its own; where
+// it is what any unknown method is told, the method is missing, if the same
+// service cancels over REST.
 func thenMethodThere(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
@@ -125,7 +131,27 @@ func thenMethodThere(ctx context.Context) error {
 	if !control.Accepted() {
 		return inapplicable("the server does not support cancel: over REST it answers %s", control.Status())
 	}
+	if !c.GRPC.HasStatus {
+		return w.fail(c, "the method is served at "+cancelMethod, "there is no route to the method, while the same service cancels over REST")
+	}
+	missing, err := w.repeatTransient(ctx, func() call {
+		return w.raw(ctx, targets.RawRequest{FullMethod: noSuchMethod, Payload: payload(w.it.name), Connection: oddConnection}, "an unknown method")
+	})
+	switch {
+	case err != nil:
+		return err
+	case missing.err == nil && noMethod(missing.Exchange) && toldOfMethod(missing) != toldOfMethod(c):
+		return inapplicable("the server does not support cancel over gRPC: the method is there, and says so")
+	}
 	return w.fail(c, "the method is served at "+cancelMethod, "the method is not found, while the same service cancels over REST")
+}
+
+// toldOfMethod is what an answer says of the method that was called, whatever
+// the method's name.
+func toldOfMethod(c call) string {
+	_, called, _ := strings.Cut(cancelMethod[1:], "/")
+	_, missing, _ := strings.Cut(noSuchMethod[1:], "/")
+	return strings.NewReplacer(called, "", missing, "").Replace(c.GRPC.StatusDetail)
 }
 
 // thenNoSuchMethod judges the answer to a method or service that is not there.

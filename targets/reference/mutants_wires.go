@@ -98,7 +98,9 @@ func grpcMethodMutants() []Mutant {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					switch r.URL.Path {
 					case "/google.longrunning.Operations/CancelOperation":
-						r = otherPath(r, "/google.longrunning.Operations/NotRegistered")
+						_ = payloadOf(r)
+						grpcRefusal("12", "unknown method CancelOperation for service google.longrunning.Operations").send(w)
+						return
 					case "/demo.v1.Operations/CancelOperation":
 						r = otherPath(r, "/google.longrunning.Operations/CancelOperation")
 					}

@@ -122,6 +122,13 @@ func grpcVariants() []Variant {
 			})}},
 		{Name: "no-cancel-not-routed", Alone: true, Doc: "Has no cancel; over gRPC a proxy says so by plain HTTP 404: a note.",
 			Fault: Fault{Options: noCancel, Wire: plain404}},
+		{Name: "cancels-over-rest-alone", Alone: true, Doc: "Has a cancel over REST; that of gRPC is there, and says that it is not supported.",
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if CallOf(ctx).Transport == targets.GRPC {
+					return unimplemented("CancelOperation")
+				}
+				return next.Cancel(ctx, r)
+			})}},
 		{Name: "asks-before-methods", Doc: "Answers UNAUTHENTICATED to unknown methods, before it looks for them: a note.",
 			Fault: Fault{Wire: notOffered(func(*http.Request) *draft { return grpcRefusal("16", "who are you") })}},
 		{Name: "unknown-method-404", Doc: "Sits behind a proxy that answers plain HTTP 404 to unknown methods: a note.",
