@@ -16,6 +16,13 @@ Feature: An accepted cancel
       When the client cancels it
       Then the cancel is accepted
 
+    @grpc
+    Scenario: An operation with a name of several segments can be cancelled
+      Given a server that supports cancel
+      And a nested operation
+      When the client cancels it
+      Then the cancel is accepted
+
   @req:cancel.effect.best-effort
   Rule: The server really tries: an operation declared cancellable reaches a terminal state well before its natural end.
 
@@ -26,6 +33,12 @@ Feature: An accepted cancel
 
     Scenario: The cancel of an operation that has run for a while takes effect
       Given a running operation that has gone on for a while
+      When the client cancels it
+      Then it becomes cancelled in time
+
+    @grpc
+    Scenario: The cancel of an operation with a name of several segments takes effect
+      Given a nested operation
       When the client cancels it
       Then it becomes cancelled in time
 

@@ -10,6 +10,12 @@ Feature: Delete and cancelled operations
       Then the deletion is accepted
       And Get does not find it any more
 
+    Scenario: A cancelled operation with a name of several segments can be deleted
+      Given a nested operation that has been cancelled
+      When the client deletes it
+      Then the deletion is accepted
+      And Get does not find it any more
+
   @req:cancel.deleted.not-found
   Rule: After a successful DeleteOperation, cancel and Get of that name are NOT_FOUND.
 
@@ -24,6 +30,13 @@ Feature: Delete and cancelled operations
         | ended          |
         | been cancelled |
         | succeeded      |
+
+    Scenario: What was deleted is not found, with a name of several segments either
+      Given a nested operation that has been cancelled
+      When the client deletes it
+      Then Get does not find it any more
+      And cancel does not find it either
+      And it does not come back
 
   @req:delete.is-not-cancel
   Rule: Delete does not cancel: the work goes on (not observable through the Operations API after deletion).

@@ -25,6 +25,16 @@ Feature: Cancelling a finished operation
       When the client cancels it
       Then it stays as it ended
 
+    Scenario Outline: A <kind> operation that was cancelled stays cancelled
+      Given a <kind> operation that has been cancelled
+      When the client cancels it
+      Then it stays as it ended
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.finished.status-legal
   Rule: The call answers OK, FAILED_PRECONDITION, ABORTED, INVALID_ARGUMENT or (if consistently so) UNIMPLEMENTED; never INTERNAL/UNKNOWN/CANCELLED/ALREADY_EXISTS, and NOT_FOUND only if Get also says NOT_FOUND.
 
@@ -38,6 +48,16 @@ Feature: Cancelling a finished operation
         | succeeded      |
         | failed         |
         | been cancelled |
+
+    Scenario Outline: The answer is legal for a <kind> operation that was cancelled
+      Given a <kind> operation that has been cancelled
+      When the client cancels it
+      Then the answer is legal for a finished operation
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
 
   @req:cancel.finished.status-preferred
   Rule: Preferred: OK/`{}` (no-op) or FAILED_PRECONDITION (400).

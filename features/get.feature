@@ -8,6 +8,16 @@ Feature: Get after a cancel
       When the client cancels it and watches it over two connections
       Then it was found at every look
 
+    Scenario Outline: A <kind> operation is found all the way to its end
+      Given a <kind> operation
+      When the client cancels it and watches it over two connections
+      Then it was found at every look
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
     Scenario: It is found all the way to its end where it is slow to stop
       Given a slow operation
       When the client cancels it and watches it over two connections

@@ -26,6 +26,19 @@ Feature: What only gRPC has
         | role    |
         | running |
         | slow    |
+        | pending |
+        | nested  |
+
+    Scenario Outline: The message of the cancel of a finished operation is an Empty
+      Given an operation that has <ended>
+      When the client cancels it
+      Then the answer is an Empty
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
 
   @req:grpc.unary
   Rule: The call is unary; no second message.
@@ -44,6 +57,19 @@ Feature: What only gRPC has
         | role    |
         | running |
         | slow    |
+        | pending |
+        | nested  |
+
+    Scenario Outline: There is no second message after the end
+      Given an operation that has <ended>
+      When the client cancels it
+      Then the answer is one message
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
 
   @req:grpc.status-in-trailers
   Rule: HTTP/2 `:status` is 200 and the result is in `grpc-status`, also for errors.

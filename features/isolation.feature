@@ -16,6 +16,17 @@ Feature: Cancel touches one operation only
       When the client cancels it and follows it to its end
       Then the others go on
 
+    Scenario Outline: The cancel of a <kind> operation leaves others alone
+      Given a <kind> operation
+      And two other running operations
+      When the client cancels it and follows it to its end
+      Then the others go on
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.isolation.prefix-names
   Rule: Operations whose names are prefixes/extensions/case-variants of the cancelled name are not affected.
 

@@ -9,6 +9,16 @@ Feature: List and cancelled operations
       When the client cancels it and follows it to its end
       Then it is still listed
 
+    Scenario Outline: A <kind> operation is still listed
+      Given a <kind> operation that is listed
+      When the client cancels it and follows it to its end
+      Then it is still listed
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:list.consistent-with-get
   Rule: List shows the same done/result as Get for a terminal operation.
 
@@ -21,6 +31,12 @@ Feature: List and cancelled operations
         | ended          |
         | been cancelled |
         | succeeded      |
+        | failed         |
+
+    Scenario: List shows an operation with a name of several segments as Get does
+      Given a nested operation that has been cancelled
+      When the client lists the operations
+      Then the list shows it as Get does
 
   @req:list.filter-consistent
   Rule: If a filter is accepted, every listed operation matches it (e.g. `done=true` lists the cancelled operation and no running one).

@@ -32,6 +32,16 @@ Feature: Cancelling more than once
       When the client cancels it three times
       Then it has one result
 
+    Scenario Outline: Three cancels of a <kind> operation have one outcome
+      Given a <kind> operation
+      When the client cancels it three times
+      Then it has one result
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.repeat.code-legal
   Rule: A repeated cancel answers OK, FAILED_PRECONDITION or ABORTED – never NOT_FOUND, ALREADY_EXISTS, CANCELLED, INTERNAL, UNKNOWN.
 
@@ -45,6 +55,16 @@ Feature: Cancelling more than once
       When the client cancels it three times
       Then the answers to the cancels are legal
 
+    Scenario Outline: The answers to repeated cancels of a <kind> operation are legal
+      Given a <kind> operation
+      When the client cancels it three times
+      Then the answers to the cancels are legal
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.concurrent.single-outcome
   Rule: N concurrent cancels of one operation yield one consistent terminal result.
 
@@ -53,11 +73,21 @@ Feature: Cancelling more than once
       When sixteen clients cancel it at once
       Then it has one result
 
+    Scenario: Cancels at once of an operation with a name of several segments have one outcome
+      Given a nested operation
+      When sixteen clients cancel it at once
+      Then it has one result
+
   @req:cancel.concurrent.no-server-error
   Rule: Concurrency does not produce INTERNAL/UNKNOWN/DATA_LOSS (HTTP 500).
 
     Scenario: Cancels at once do not break the server
       Given a running operation
+      When sixteen clients cancel it at once
+      Then no answer is a server fault
+
+    Scenario: Cancels at once of an operation with a name of several segments do not break the server
+      Given a nested operation
       When sixteen clients cancel it at once
       Then no answer is a server fault
 

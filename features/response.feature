@@ -36,10 +36,16 @@ Feature: What a successful cancel answers
         | pending |
         | nested  |
 
-    Scenario: The status is 200 after the end
-      Given an operation that has succeeded
+    Scenario Outline: The status is 200 after the end
+      Given an operation that has <ended>
       When the client cancels it
       Then the success has the status 200
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
 
   @req:cancel.response.empty-json-object
   Rule: The body is exactly one JSON object with zero members: not zero bytes, `null`, `[]`, `""`, `{"@type":…}`, an Operation, or any extra member.
@@ -76,10 +82,16 @@ Feature: What a successful cancel answers
         | pending |
         | nested  |
 
-    Scenario: The body is an empty object after the end
-      Given an operation that has succeeded
+    Scenario Outline: The body is an empty object after the end
+      Given an operation that has <ended>
       When the client cancels it
       Then the answer is an empty object
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
 
   @req:cancel.response.content-type-json
   Rule: The success response has media type `application/json`.
@@ -116,7 +128,13 @@ Feature: What a successful cancel answers
         | pending |
         | nested  |
 
-    Scenario: The answer says that it is JSON after the end
-      Given an operation that has succeeded
+    Scenario Outline: The answer says that it is JSON after the end
+      Given an operation that has <ended>
       When the client cancels it
       Then the answer says that it is JSON
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |

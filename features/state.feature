@@ -79,6 +79,15 @@ Feature: The state of a cancelled operation
       When the client cancels it and follows it to its end
       Then Get succeeds and returns it
 
+    Scenario Outline: The error of a <kind> operation is not the error of Get
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then Get succeeds and returns it
+
+      Examples:
+        | kind   |
+        | nested |
+
   @req:cancel.state.name-unchanged
   Rule: `name` is byte-identical before and after cancel and equals the requested name.
 
@@ -100,6 +109,16 @@ Feature: The state of a cancelled operation
       When the client cancels it and follows it to its end
       Then its metadata is of the type that it was
 
+    Scenario Outline: A <kind> operation keeps its metadata
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then its metadata is of the type that it was
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.state.metadata-state
   Rule: Where metadata has a state enum, it agrees with the result: CANCELLED ⇔ error.code 1; an active state (PENDING/RUNNING/CANCELLING) only while done is false.
 
@@ -120,3 +139,12 @@ Feature: The state of a cancelled operation
       Given a running operation
       When the client cancels it and follows it to its end
       Then it can be read for as long as it is watched
+
+    Scenario Outline: A <kind> operation stays readable
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then it can be read for as long as it is watched
+
+      Examples:
+        | kind   |
+        | nested |

@@ -9,6 +9,16 @@ Feature: Wait and cancelled operations
       When the client cancels it while a Wait for it is pending
       Then the Wait ends soon, with the cancelled operation
 
+    Scenario Outline: A cancel ends a pending Wait for a <kind> operation
+      Given a <kind> operation
+      When the client cancels it while a Wait for it is pending
+      Then the Wait ends soon, with the cancelled operation
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:wait.timeout-bound
   Rule: Wait never lasts longer than its timeout (plus slack).
 
@@ -29,6 +39,12 @@ Feature: Wait and cancelled operations
         | ended          |
         | been cancelled |
         | succeeded      |
+        | failed         |
+
+    Scenario: A Wait for what has a name of several segments and was cancelled returns at once
+      Given a nested operation that has been cancelled
+      When the client waits for it
+      Then the Wait ends at once, with the operation
 
   @req:wait.expiry-no-effect
   Rule: Expiry of a Wait neither cancels nor fails the operation, and is not an error of the call.

@@ -105,7 +105,7 @@ func thenNoServerFault(ctx context.Context) error {
 // finding.
 func (w *world) burstSilence(ctx context.Context, r repetition, kind targets.NoAnswerKind) error {
 	return w.silent(ctx, r.call, func() (call, error) {
-		op, err := w.startInProgress(ctx, targets.Running)
+		op, err := w.startInProgress(ctx, w.it.role)
 		if err != nil {
 			return call{}, err
 		}

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ func givenSteps() []definition {
 		step(`a running operation that has gone on for a while`, givenOld),
 		step(`(another|two other|three other) running operations?`, givenOthers),
 		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
+		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
 		step(`a name that no operation has`, givenUnknownName),
 		step(`a server that supports cancel`, givenSupport),
@@ -25,12 +27,21 @@ func givenSteps() []definition {
 // givenInProgress starts an operation and sees it in progress.
 func givenInProgress(ctx context.Context, role string) error {
 	w := of(ctx)
-	if r := targets.Role(role); r != targets.Running && w.plan.requirement.Group == authGroup && w.run.scarce(r) {
-		return inapplicable("the operations of the role %s are given by name, and too few to be spent on what callers may do", r)
+	if err := w.canSpend(targets.Role(role)); err != nil {
+		return err
 	}
 	op, err := w.startInProgress(ctx, targets.Role(role))
 	w.it = op
 	return err
+}
+
+// canSpend rules on a role whose few operations, given by name, are for the
+// requirements that are about it: others are judged on running ones.
+func (w *world) canSpend(r targets.Role) error {
+	if r == targets.Running || slices.Contains(w.plan.requirement.Roles, string(r)) || !w.run.scarce(r) {
+		return nil
+	}
+	return inapplicable("the operations of the role %s are given by name, and too few to be spent on what is judged of running ones", r)
 }
 
 // givenOld starts an operation and lets it go on for the observation window.
@@ -70,10 +81,21 @@ func givenFinished(ctx context.Context, how string) error {
 	return err
 }
 
+// givenCancelled brings about a cancelled operation of a role.
+func givenCancelled(ctx context.Context, role string) error {
+	w := of(ctx)
+	if err := w.canSpend(targets.Role(role)); err != nil {
+		return err
+	}
+	op, err := w.cancelled(ctx, targets.Role(role))
+	w.it = op
+	return err
+}
+
 // finished starts an operation and follows it to its end.
 func (w *world) finished(ctx context.Context, how string) (*operation, error) {
 	if how == "been cancelled" {
-		return w.cancelled(ctx)
+		return w.cancelled(ctx, targets.Running)
 	}
 	role := targets.Succeeding
 	if how == "failed" {
@@ -118,12 +140,12 @@ func (w *world) untilDone(ctx context.Context, op *operation) (look, error) {
 	return last, nil
 }
 
-// cancelled brings about a cancelled operation.
-func (w *world) cancelled(ctx context.Context) (*operation, error) {
+// cancelled brings about a cancelled operation of a role.
+func (w *world) cancelled(ctx context.Context, role targets.Role) (*operation, error) {
 	if err := w.needCancel(); err != nil {
 		return nil, err
 	}
-	op, err := w.startInProgress(ctx, targets.Running)
+	op, err := w.startInProgress(ctx, role)
 	if err != nil {
 		return op, err
 	}

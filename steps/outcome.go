@@ -219,9 +219,6 @@ func (w *world) unlessOneDoes(ctx context.Context, role targets.Role, finding er
 	if !isViolation(finding) {
 		return finding
 	}
-	if role == targets.Pending {
-		role = targets.Running
-	}
 	n := oneDoes
 	if w.run.scarce(role) {
 		n = 1

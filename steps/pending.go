@@ -2,6 +2,8 @@ package steps
 
 import (
 	"context"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // thenAcceptedAlike judges that the cancel of a queued operation is accepted,
@@ -46,5 +48,5 @@ func thenEndsAlike(ctx context.Context) error {
 		// finished meanwhile.
 		return inconclusive("%s (the cancel was answered %s)", w.ineffective(w.it, s), c.Status())
 	}
-	return w.unlessOneDoes(ctx, w.it.role, finding)
+	return w.unlessOneDoes(ctx, targets.Running, finding)
 }

@@ -310,7 +310,7 @@ func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding er
 		return err
 	}
 	// What is cancelled long before its end may change by itself, too.
-	if op, err = w.cancelled(ctx); err != nil {
+	if op, err = w.cancelled(ctx, targets.Running); err != nil {
 		return finding
 	}
 	if end, _ := op.end(); isViolation(w.staysAs(ctx, op, end)) {

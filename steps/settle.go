@@ -49,6 +49,12 @@ func (w *world) cancelAndSettle(ctx context.Context, op *operation) (*operation,
 	return op, s, err
 }
 
+// judgesEffect tells whether a requirement is about whether a cancel has an
+// effect: there, that it has none is awaited, however often it was seen.
+func judgesEffect(id string) bool {
+	return id == "cancel.effect.best-effort" || id == "cancel.route.multi-segment-name"
+}
+
 // settle polls an operation from its accepted cancel to its end. What looks
 // like an end that the operation may yet leave (not found, unreadable, an
 // error before done) must last for the observation window. Where it could not be
@@ -79,7 +85,7 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 		}
 		if end == endedNever {
 			since = time.Time{}
-			if w.plan.requirement.ID != "cancel.effect.best-effort" && fx.known(op.role) != "" {
+			if !judgesEffect(w.plan.requirement.ID) && fx.known(op.role) != "" {
 				out.end = endedKnownEffect
 				return true, nil
 			}

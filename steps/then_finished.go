@@ -87,11 +87,7 @@ func (w *world) unlessLeftAloneToo(ctx context.Context, finding error) error {
 	if !isViolation(finding) {
 		return finding
 	}
-	how, ended := map[targets.Role]string{targets.Succeeding: "succeeded", targets.Failing: "failed"}[w.it.role]
-	if !ended {
-		how = "been cancelled"
-	}
-	op, err := w.finished(ctx, how)
+	op, err := w.finishedLike(ctx, w.it)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 func listSteps() []definition {
 	return []definition{
-		step(`a running operation that is listed`, givenListed),
+		step(`a (running|pending|nested) operation that is listed`, givenListed),
 		step(`the client lists the operations`, whenLists),
 		step(`the client lists the operations that are done`, whenListsDone),
 		step(`the client finds out whether operations can be listed`, whenTriesList),
@@ -27,15 +27,18 @@ func listSteps() []definition {
 
 // givenListed starts an operation and sees it in the list while it is in
 // progress: only then can its absence tell anything later.
-func givenListed(ctx context.Context) error {
+func givenListed(ctx context.Context, role string) error {
 	w := of(ctx)
+	if err := w.canSpend(targets.Role(role)); err != nil {
+		return err
+	}
 	if err := w.offered(ctx, targets.List); err != nil {
 		return err
 	}
 	if err := w.needCancel(); err != nil {
 		return err
 	}
-	op, err := w.startInProgress(ctx, targets.Running)
+	op, err := w.startInProgress(ctx, targets.Role(role))
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,11 @@ func (w *world) cancelOfFinished(ctx context.Context) (call, error) {
 	if c, ok := w.facts["cancel of finished"].(call); ok {
 		return c, nil
 	}
-	op, err := w.cancelled(ctx)
+	role := w.it.role
+	if w.run.scarce(role) {
+		role = targets.Running
+	}
+	op, err := w.cancelled(ctx, role)
 	if err != nil {
 		return call{}, err
 	}

@@ -55,6 +55,9 @@ func (w *world) mustAccept(ctx context.Context, op *operation, c call) error {
 	if l.found && !l.done {
 		w.tellRefused(op, c)
 	}
+	if op.role == targets.Nested && isCode(c.Exchange, codes.Unimplemented, codes.FailedPrecondition) {
+		return inapplicable("operations with names of several segments are not cancelled here: %s", c.Status())
+	}
 	if op.role == targets.Running {
 		w.run.effects[w.plan.transport].tellLost()
 	}
@@ -180,7 +183,7 @@ const further = 8
 // moreCancels has send cancel more running operations, and returns what judge
 // finds. That one cannot be started, or brings no answer, is no matter here.
 func (w *world) moreCancels(ctx context.Context, send func(context.Context, *operation) call, judge func(ctx context.Context, op *operation, c call) error) error {
-	if w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be fresh
+	if w.it.role != targets.Running || w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be running and fresh
 		return nil
 	}
 	err := together(further, func(int) error {

@@ -59,7 +59,7 @@ func (w *world) finishedLike(ctx context.Context, op *operation) (*operation, er
 	case targets.Failing:
 		return w.finished(ctx, "failed")
 	}
-	return w.cancelled(ctx)
+	return w.cancelled(ctx, op.role)
 }
 
 // theCall is the call that the scenario's When made.

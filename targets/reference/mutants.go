@@ -18,6 +18,7 @@ func Mutants() []Mutant {
 		stateMutants(),
 		operationMutants(),
 		finishedMutants(),
+		kindMutants(),
 		unsupportedMutants(),
 		unknownMutants(),
 		errorMutants(),

@@ -33,15 +33,6 @@ func endMutants() []Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: breaks, Fault: Fault{Service: cancelledSeen(edit)}}
 	}
 	const code1, metadataState = "cancel.state.code-1", "cancel.state.metadata-state"
-	ofKind := func(k Kind, name, doc string) Mutant {
-		return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.state.error-message"},
-			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
-				if h.kind == k && isCancelled(op) {
-					op.GetError().Message = ""
-				}
-				return nil
-			})}}
-	}
 	return []Mutant{
 		mutant("cancelled-not-done", "Sets the error of a cancelled operation and forgets done.",
 			func(op *longrunningpb.Operation) { op.Done = false; setState(op, cancelling) },
@@ -59,8 +50,6 @@ func endMutants() []Mutant {
 			func(op *longrunningpb.Operation) { op.Result = nil; setState(op, failed) }, code1, "operation.result.present"),
 		mutant("cancel-without-message", "Leaves out the message of the error.",
 			func(op *longrunningpb.Operation) { op.GetError().Message = "" }, "cancel.state.error-message"),
-		ofKind(Pending, "pending-cancelled-without-message", "Takes what is cancelled out of its queue, and has nothing to say of it."),
-		ofKind(Nested, "nested-cancelled-without-message", "Cancels the children of an operation in code of its own, which leaves out the message."),
 		mutant("state-stays-running", "Leaves the state in the metadata at RUNNING when the operation is cancelled.",
 			func(op *longrunningpb.Operation) { setState(op, running) }, metadataState),
 		mutant("state-succeeded", "Shows a cancelled operation as SUCCEEDED in its metadata.",

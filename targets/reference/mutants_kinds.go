@@ -1,0 +1,240 @@
+package reference
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// A divided Service has one kind of operations served by code of its own.
+type divided struct {
+	Service
+	kind Kind
+	own  Service
+
+	mu   sync.Mutex
+	mine map[string]bool // by name
+}
+
+// ofKind returns a hook by which a fault is that of one kind alone.
+func ofKind(k Kind, fault func(Service) Service) func(Service) Service {
+	return func(next Service) Service {
+		return &divided{Service: next, kind: k, own: fault(next), mine: map[string]bool{}}
+	}
+}
+
+// serves tells whether an operation is of the kind.
+func (d *divided) serves(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mine[name]
+}
+
+// of is the Service that has an operation.
+func (d *divided) of(name string) Service {
+	if d.serves(name) {
+		return d.own
+	}
+	return d.Service
+}
+
+// Start implements Service.
+func (d *divided) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if r.Kind != d.kind {
+		return d.Service.Start(ctx, r)
+	}
+	op, err := d.own.Start(ctx, r)
+	if err == nil {
+		d.mu.Lock()
+		d.mine[op.GetName()] = true
+		d.mu.Unlock()
+	}
+	return op, err
+}
+
+// Get implements Service.
+func (d *divided) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	return d.of(r.GetName()).Get(ctx, r)
+}
+
+// Wait implements Service.
+func (d *divided) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	return d.of(r.GetName()).Wait(ctx, r)
+}
+
+// Cancel implements Service.
+func (d *divided) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	return d.of(r.GetName()).Cancel(ctx, r)
+}
+
+// Delete implements Service.
+func (d *divided) Delete(ctx context.Context, r *longrunningpb.DeleteOperationRequest) error {
+	return d.of(r.GetName()).Delete(ctx, r)
+}
+
+// List implements Service: what the fault says of operations of its kind, in
+// the list of all.
+func (d *divided) List(ctx context.Context, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+	out, err := d.Service.List(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	other, err := d.own.List(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]*longrunningpb.Operation{}
+	for _, op := range other.GetOperations() {
+		own[op.GetName()] = op
+	}
+	kept := out.Operations[:0]
+	for _, op := range out.GetOperations() {
+		if d.serves(op.GetName()) {
+			op = own[op.GetName()]
+		}
+		if op != nil {
+			kept = append(kept, op)
+		}
+	}
+	out.Operations = kept
+	return out, nil
+}
+
+// kindMutants have a fault that each of the other kinds of operations is free of.
+func kindMutants() []Mutant {
+	const unlisted, legal, message = "cancel.state.listed", "cancel.repeat.code-legal", "cancel.state.error-message"
+	mutant := func(k Kind, name, doc string, fault func(Service) Service, breaks ...string) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: breaks, Fault: Fault{Service: ofKind(k, fault)}}
+	}
+	getting := func(get func(op *longrunningpb.Operation) error) func(Service) Service {
+		return func(next Service) Service { return thief{Service: next, get: get} }
+	}
+	unlists := func(next Service) Service {
+		return thief{Service: next, list: func(op *longrunningpb.Operation) error {
+			if isCancelled(op) {
+				return notFound(op.GetName())
+			}
+			return nil
+		}}
+	}
+	gap := func(next Service) Service {
+		known := newLedger(next)
+		return getter{known, func(_ context.Context, op *longrunningpb.Operation) error {
+			if h, _ := known.of(op.GetName()); isCancelled(op) && time.Since(h.ended) < 30*time.Millisecond {
+				return notFound(op.GetName())
+			}
+			return nil
+		}}
+	}
+	sleepy := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		began := time.Now()
+		op, err := next.Wait(ctx, r)
+		if err == nil && isCancelled(op) && !before.GetDone() {
+			err = pass(ctx, r.GetTimeout().AsDuration()-time.Since(began))
+		}
+		return op, err
+	})
+	again := func(code codes.Code) func(Service) Service {
+		return eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+			if during {
+				return refuse(code, "CANCEL_AGAIN", "operation %q is being cancelled", name)
+			}
+			return plainCancel(ctx, next, name)
+		})
+	}
+	revive := overwrites(func(_ history, op *longrunningpb.Operation) bool { return isCancelled(op) },
+		func(op *longrunningpb.Operation) { end(op, codes.Aborted, "cancelled twice") })
+	onGRPC := func(instead error) func(Service) Service {
+		return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if op := peek(ctx, next, r.GetName()); CallOf(ctx).Transport == targets.GRPC && op != nil && !op.GetDone() {
+				return instead
+			}
+			return next.Cancel(ctx, r)
+		})
+	}
+	wordless := cancelledSeen(func(op *longrunningpb.Operation) { op.GetError().Message = "" })
+	long := func(m Mutant) Mutant { m.Fault.Options = longStop; return m }
+	out := []Mutant{
+		mutant(Nested, "nested-cancel-fails-get", "Turns the error of a cancelled child into the error of Get.", getting(func(op *longrunningpb.Operation) error {
+			if isCancelled(op) {
+				return refuse(codes.Canceled, "OPERATION_CANCELLED", "%s", op.GetError().GetMessage())
+			}
+			return nil
+		}), "cancel.state.get-ok"),
+		mutant(Nested, "nested-forgotten", "Forgets a cancelled child 60 ms after it was first seen done.", remembering(func(h history, op *longrunningpb.Operation) error {
+			if isCancelled(op) && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
+				return notFound(op.GetName())
+			}
+			return nil
+		}), "cancel.state.retention"),
+		mutant(Nested, "nested-unlisted", "Lists no child that was cancelled.", unlists, unlisted),
+		mutant(Pending, "pending-unlisted", "Lists what has begun, and what still may: not what was cancelled in its queue.", unlists, unlisted),
+		mutant(Failing, "failed-listed-running", "Lists from an index that is told of successes only.", listedOf(func(op *longrunningpb.Operation) {
+			if op.GetError() != nil && !isCancelled(op) {
+				op.Done, op.Result = false, nil
+				setState(op, running)
+			}
+		}), "list.consistent-with-get"),
+		mutant(Nested, "nested-gap", "Moves a cancelled child to another table, and for 30 ms finds it in neither.", gap, "get.after-cancel.continuous"),
+		mutant(Pending, "pending-gap", "Moves what is cancelled from its queue to a table, and for 30 ms finds it in neither.", gap, "get.after-cancel.continuous"),
+		mutant(Nested, "nested-wait-not-woken", "Wakes those who wait for a child when it ends by itself, but not when it is cancelled.", sleepy, waitReleased),
+		mutant(Pending, "pending-wait-not-woken", "Wakes those who wait when a worker ends the work: what never began had none.", sleepy, waitReleased),
+		mutant(Nested, "nested-finished-500", "Fails on the cancel of a child that is finished.", refuseFinished(codes.Internal), "cancel.finished.status-legal"),
+		mutant(Pending, "pending-finished-404", "Looks in the queue for what was cancelled there.", refuseFinished(codes.NotFound), "cancel.finished.status-legal"),
+		long(mutant(Nested, "nested-revived", "Aborts a child that is cancelled when it is cancelled again.", revive, "cancel.finished.preserves-cancelled", "operation.terminal.result-immutable")),
+		long(mutant(Pending, "pending-revived", "Aborts what was cancelled in its queue when it is cancelled again.", revive, "cancel.finished.preserves-cancelled", "operation.terminal.result-immutable")),
+		long(mutant(Nested, "nested-repeat-500", "Fails on the second cancel of a child.", again(codes.Internal), legal)),
+		long(mutant(Pending, "pending-repeat-404", "Takes what is cancelled out of its queue, and does not find it again before it has ended.", again(codes.NotFound), legal)),
+		mutant(Nested, "nested-listed-running", "Lists from an index that is not told of children that are cancelled.", listedOf(func(op *longrunningpb.Operation) {
+			if isCancelled(op) {
+				op.Done, op.Result = false, nil
+				setState(op, running)
+			}
+		}), "list.consistent-with-get"),
+		mutant(Nested, "nested-wait-sleeps-when-done", "Waits for a change, which a child that has ended never sees.",
+			waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if before.GetDone() {
+					if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
+						return nil, err
+					}
+				}
+				return next.Wait(ctx, r)
+			}), waitImmediate),
+		mutant(Nested, "nested-deleted-cancel-ok", "Answers OK to the cancel of a child that was deleted.", deletedCancelled(nil), "cancel.deleted.not-found"),
+		mutant(Nested, "nested-concurrent-500", "Fails on cancels of a child that come in a crowd.", crowded(func(context.Context, Service, string) error {
+			return refuse(codes.Internal, "LOCKED", "could not lock the row")
+		}), "cancel.concurrent.no-server-error"),
+		mutant(Nested, "nested-undeletable", "Cannot delete a child that was cancelled.", deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+			if isCancelled(peek(ctx, next, r.GetName())) {
+				return refuse(codes.Internal, "DELETE_FAILED", "the child has a parent")
+			}
+			return next.Delete(ctx, r)
+		}), "delete.after-cancel"),
+		mutant(Pending, "pending-cancelled-without-message", "Takes what is cancelled out of its queue, and has nothing to say of it.", wordless, message),
+		mutant(Nested, "nested-cancelled-without-message", "Cancels the children of an operation in code of its own, which leaves out the message.", wordless, message),
+		mutant(Pending, "pending-without-metadata", "Forgets the metadata of what is cancelled in its queue.",
+			cancelledSeen(func(op *longrunningpb.Operation) { op.Metadata = nil }), "cancel.state.metadata-kept"),
+	}
+	grpc := func(m Mutant) Mutant {
+		m.BreaksOn = map[targets.Transport][]string{targets.REST: nil, targets.GRPC: m.Breaks}
+		return m
+	}
+	return append(out,
+		grpc(mutant(Nested, "nested-denied-over-grpc", "Takes the first segment of a child's id for a collection over gRPC, which nobody may cancel in.",
+			onGRPC(refuse(codes.PermissionDenied, "COLLECTION_PROTECTED", "the collection is protected")), "cancel.accept.in-progress")),
+		grpc(mutant(Nested, "nested-lost-over-grpc", "Sends the cancel of a child over gRPC to a worker that is called by another name.",
+			func(next Service) Service { return onGRPC(nil)(seen(dropFlag)(next)) }, "cancel.effect.best-effort")))
+}
+
+// listedOf returns a hook by which List alone shows operations changed.
+func listedOf(edit func(op *longrunningpb.Operation)) func(Service) Service {
+	return listed(func(op *longrunningpb.Operation) bool {
+		edit(op)
+		return true
+	})
+}
