@@ -105,7 +105,11 @@ func thenStillListed(ctx context.Context) error {
 		return err
 	}
 	for _, f := range doneFilters {
-		if l, err := w.list(ctx, f); err == nil && !l.refused && shows(l) {
+		l, err := w.list(ctx, f)
+		if err != nil {
+			return err
+		}
+		if !l.refused && shows(l) {
 			w.note("the cancelled operation is listed only with the filter %s", f)
 			return nil
 		}
