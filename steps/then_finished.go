@@ -133,6 +133,9 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 	case unimplemented(c.Exchange):
 		again := w.cancel(ctx, w.it)
 		if again.err == nil && !unimplemented(again.Exchange) && !transient(again.Exchange) {
+			if w.someUnimplemented(ctx) {
+				return inconclusive("the cancel of an operation in progress is answered UNIMPLEMENTED now and then as well (see cancel.unimplemented.consistent)")
+			}
 			return w.fail(again, legalFinishedCodes, "the cancel of a finished operation is answered UNIMPLEMENTED, but not always")
 		}
 		w.observe(w.plan.requirement.ID, "answers UNIMPLEMENTED")
@@ -154,6 +157,17 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 		return w.fail(c, legalFinishedCodes, "the cancel of a finished operation has an answer that is not legal")
 	}
 	return nil
+}
+
+// someUnimplemented tells whether one of several cancels of operations in
+// progress is answered UNIMPLEMENTED.
+func (w *world) someUnimplemented(ctx context.Context) bool {
+	return w.moreCancels(ctx, w.cancel, func(_ context.Context, _ *operation, c call) error {
+		if unimplemented(c.Exchange) {
+			return w.fail(c, "success", "the cancel of an operation in progress is answered UNIMPLEMENTED")
+		}
+		return nil
+	}) != nil
 }
 
 // finishedSilence judges a cancel of a finished operation that brought no answer.

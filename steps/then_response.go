@@ -31,7 +31,7 @@ func thenAccepted(ctx context.Context) error {
 		return w.fail(c, acceptance, "the cancel of an operation in progress brings no answer, again on fresh operations, while other cancels are answered")
 	}
 	err := w.mustAccept(ctx, w.it, c)
-	if err == nil && w.plan.requirement.ID == "cancel.accept.in-progress" {
+	if err == nil && w.plan.requirement.ID == "cancel.accept.in-progress" && w.it.role == targets.Running {
 		err = w.moreCancels(ctx, w.cancel, w.mustAccept)
 	}
 	return err
@@ -158,7 +158,7 @@ func thenBecomesCancelled(ctx context.Context) error {
 	switch {
 	case s.end == endedCancelled:
 		w.observe(w.plan.requirement.ID, fmt.Sprintf("cancelled %v after the cancel was accepted", s.received.Sub(c.End()).Round(time.Millisecond)))
-		if !w.run.target.Guaranteed {
+		if !w.run.target.Guaranteed || w.it.role != targets.Running {
 			return nil
 		}
 		return w.moreCancels(ctx, w.cancel, func(ctx context.Context, op *operation, c call) error {
@@ -183,7 +183,7 @@ const further = 8
 // moreCancels has send cancel more running operations, and returns what judge
 // finds. That one cannot be started, or brings no answer, is no matter here.
 func (w *world) moreCancels(ctx context.Context, send func(context.Context, *operation) call, judge func(ctx context.Context, op *operation, c call) error) error {
-	if w.it.role != targets.Running || w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be running and fresh
+	if w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be fresh
 		return nil
 	}
 	err := together(further, func(int) error {

@@ -72,6 +72,17 @@ func unsupportedMutants() []Mutant {
 			Fault:    Fault{Service: comesAndGoes}},
 		{Name: "cancel-comes-and-goes-later", Doc: "Answers UNIMPLEMENTED to every fifth cancel of a running operation, once a new version is rolled out.",
 			Breaks: []string{"cancel.unimplemented.consistent"}, Fault: Fault{Service: everyFifthLater}},
+		{Name: "cancel-missing-in-one-of-three", Doc: "Runs in three replicas, of which one has no cancel, whatever is cancelled.",
+			Breaks: []string{"cancel.unimplemented.consistent"},
+			Fault: Fault{Service: func(next Service) Service {
+				var n atomic.Int64
+				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if n.Add(1)%3 == 0 {
+						return unimplemented("CancelOperation")
+					}
+					return next.Cancel(ctx, r)
+				})(next)
+			}}},
 		{Name: "no-cancel-in-two-ways", Doc: "Has no cancel over REST: one replica says so, the other has no route.",
 			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
 			Fault: Fault{Options: noCancel, REST: func(next http.Handler) http.Handler {
