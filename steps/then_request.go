@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -26,7 +27,7 @@ func thenCountsLikePlain(ctx context.Context) error {
 func (w *world) countsLikePlain(ctx context.Context) error {
 	c := w.theCall()
 	if c.err != nil {
-		return w.formSilent(ctx, c, likePlain)
+		return w.unlessWholeIsSilent(ctx, w.formSilent(ctx, c, likePlain))
 	}
 	if c.Accepted() {
 		return w.formEffective(ctx, c)
@@ -117,6 +118,37 @@ func (w *world) chunksRefused(ctx context.Context, c call) error {
 		return nil
 	}
 	return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, whatever it is called, while the plain cancel is accepted", form), nil)
+}
+
+// unlessWholeIsSilent keeps the finding that an empty chunked body brings no
+// answer where zero bytes of the same type bring one, or where both types bring
+// none in chunks, as chunksRefused does. Other errors stay.
+func (w *world) unlessWholeIsSilent(ctx context.Context, finding error) error {
+	form, _ := w.facts["form"].(string)
+	if !isViolation(finding) || !inChunks(form) {
+		return finding
+	}
+	answered, err := w.formAnswered(ctx, strings.Replace(form, ", in chunks,", "", 1))
+	if err != nil || answered {
+		return cmp.Or(err, finding)
+	}
+	if form == untypedChunks {
+		if answered, err = w.formAnswered(ctx, jsonChunks); err != nil || !answered {
+			return cmp.Or(err, finding)
+		}
+	}
+	return inconclusive("zero bytes bring no answer without chunks either (see cancel.request.zero-bytes-*)")
+}
+
+// formAnswered tells whether a cancel in a form brings an answer on a fresh
+// operation.
+func (w *world) formAnswered(ctx context.Context, form string) (bool, error) {
+	op, err := w.freshLike(ctx, w.it)
+	if err != nil {
+		return false, err
+	}
+	c, err := w.cancelInForm(ctx, op, form)
+	return c.err == nil, err
 }
 
 // formAccepted tells whether a cancel in a form is accepted on a fresh operation.

@@ -63,6 +63,10 @@ func formMutants() []Mutant {
 	return []Mutant{
 		{Name: "waits-for-body", Doc: "Waits for a body that does not come (usnistgov/ACVP#346).",
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, hangs)}},
+		{Name: "json-waits-for-body", Doc: "Waits for the body of what is called JSON, chunked or not.",
+			Breaks: []string{typed}, Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
+				return empty(r, body) && r.Header.Get("Content-Type") != ""
+			}, hangs)}},
 		{Name: "empty-body-dropped", Doc: "Ends the connection where there is no body.",
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, drops)}},
 		{Name: "empty-body-ignored", Doc: "Answers success to a cancel without a body, and does nothing.",
