@@ -76,8 +76,8 @@ func thenNotCreated(ctx context.Context) error {
 }
 
 // unlessErrorsSucceed is a ruling on an error that was sent with a status of
-// success, where the cancel of an unknown name is refused so too:
-// error.http.no-2xx-error owns that.
+// success, where the cancel of an unknown name is refused so too, or the plain
+// cancel of what is in progress is answered so: error.http.no-2xx-error owns that.
 func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
 	if !errorAsSuccess(c.Exchange) {
 		return nil
@@ -91,6 +91,11 @@ func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !errorAsSuccess(control.Exchange) {
+		if control, err = w.controlCancel(ctx); err != nil {
+			return err
+		}
 	}
 	if errorAsSuccess(control.Exchange) {
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")

@@ -107,6 +107,11 @@ func errorSuccessMutants() []Mutant {
 	}
 	return []Mutant{
 		rest("errors-as-text-with-200", "Answers every refused cancel with success, and a text for the error.", all(`{"error":"cannot cancel"}`), no2xx),
+		rest("error-beside-effect", "Cancels, and then answers 200 with the error of a step that comes later.", answers(restMethod, targets.Cancel, func(d *draft) {
+			if d.status == http.StatusOK {
+				d.setDoc(envelope{envelopeError{Code: 409, Message: "the operation is changing", Status: "ABORTED"}})
+			}
+		}), no2xx),
 		rest("errors-as-status-with-200", "Answers every refused cancel with success, and a google.rpc.Status.", all(`{"code":5,"message":"cannot cancel"}`), no2xx),
 		rest("errors-in-array-with-200", "Answers every refused cancel with success, and the error in an array, as streams have it.",
 			all(`[{"error":{"code":404,"message":"cannot cancel","status":"NOT_FOUND"}}]`), no2xx),
