@@ -86,6 +86,7 @@ Feature: The state of a cancelled operation
 
       Examples:
         | kind   |
+        | slow   |
         | nested |
 
   @req:cancel.state.name-unchanged

@@ -166,6 +166,13 @@ func kindMutants() []Mutant {
 			}
 			return nil
 		}), "cancel.state.get-ok"),
+		mutant(Slow, "slow-get-fails-until-stopped", "Asks the worker for the state of what is being cancelled, which does not answer before it has stopped.",
+			remembering(func(h history, op *longrunningpb.Operation) error {
+				if !h.accepted.IsZero() && !op.GetDone() {
+					return refuse(codes.Internal, "WORKER_BUSY", "the worker does not answer")
+				}
+				return nil
+			}), "cancel.state.get-ok"),
 		mutant(Nested, "nested-forgotten", "Forgets a cancelled child 60 ms after it was first seen done.", remembering(func(h history, op *longrunningpb.Operation) error {
 			if isCancelled(op) && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
 				return notFound(op.GetName())
