@@ -18,7 +18,9 @@ func finishedSteps() []definition {
 }
 
 // thenUnchanged judges that a finished operation keeps its result, for the
-// observation window.
+// observation window, and also where it is cancelled again: clients that got no
+// answer ask once more. Of what was cancelled cancel.repeat.single-outcome judges
+// further cancels.
 func thenUnchanged(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.needCancel(); err != nil {
@@ -28,6 +30,11 @@ func thenUnchanged(ctx context.Context) error {
 		return inconclusive("the cancel brought no answer: %v", c.err)
 	}
 	end, _ := w.it.end()
+	if !end.cancelled() {
+		for range laterToo {
+			w.cancel(ctx, w.it)
+		}
+	}
 	finding := w.keeps(ctx, w.it, end, w.observeFor())
 	if isViolation(finding) {
 		return w.unlessAlone(ctx, end, finding)

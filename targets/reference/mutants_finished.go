@@ -42,6 +42,9 @@ func finishedMutants() []Mutant {
 		{Name: "cancel-overwrites-success", Doc: "Cancels an operation that has succeeded.",
 			Breaks: []string{"cancel.finished.preserves-success", immutable}, May: []string{"cancel.race.one-terminal-result"},
 			Fault: Fault{Service: overwrites(func(_ history, op *longrunningpb.Operation) bool { return op.GetResponse() != nil }, cancel)}},
+		{Name: "second-cancel-overwrites-success", Doc: "Cancels an operation that has succeeded, when that is asked for again.",
+			Breaks: []string{"cancel.finished.preserves-success", immutable},
+			Fault:  Fault{Service: overwrites(func(h history, op *longrunningpb.Operation) bool { return h.again > 1 && op.GetResponse() != nil }, cancel)}},
 		{Name: "cancel-overwrites-failure", Doc: "Cancels an operation that has failed.",
 			Breaks: []string{"cancel.finished.preserves-failure", immutable},
 			Fault: Fault{Service: overwrites(func(_ history, op *longrunningpb.Operation) bool {

@@ -184,6 +184,11 @@ func waitAnswerMutants() []Mutant {
 		{Name: "wait-loses-finished", Doc: "Knows only operations in progress: a Wait for one that has ended is NOT_FOUND.", Breaks: []string{waitImmediate},
 			Fault: Fault{Service: refusing(refuse(codes.NotFound, "OPERATION_NOT_RUNNING", "no such operation is running"),
 				func(before, _ *longrunningpb.Operation) bool { return before.GetDone() })}},
+		{Name: "wait-fails-when-failed", Doc: "Makes the error of a failed operation the error of a Wait for it.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: refusing(refuse(codes.Aborted, "OPERATION_FAILED", "the operation has failed"),
+				func(before, _ *longrunningpb.Operation) bool {
+					return before.GetDone() && before.GetError() != nil && !isCancelled(before)
+				})}},
 		{Name: "wait-shows-stale", Doc: "Answers a Wait for an operation that has ended from a cache of those in progress.", Breaks: []string{waitImmediate},
 			Fault: Fault{Service: waited(func(before, op *longrunningpb.Operation) {
 				if before.GetDone() {
