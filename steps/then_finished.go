@@ -143,7 +143,7 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 			if w.someUnimplemented(ctx) {
 				return inconclusive("the cancel of an operation in progress is answered UNIMPLEMENTED now and then as well (see cancel.unimplemented.consistent)")
 			}
-			return w.fail(again, legalFinishedCodes, "the cancel of a finished operation is answered UNIMPLEMENTED, but not always")
+			return w.fail(c, legalFinishedCodes, "the cancel of a finished operation is answered UNIMPLEMENTED, but not always: then %s", again.Status())
 		}
 		w.observe(w.plan.requirement.ID, "answers UNIMPLEMENTED")
 	case notFound(c.Exchange):
@@ -171,7 +171,7 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 func (w *world) someUnimplemented(ctx context.Context) bool {
 	return w.moreCancels(ctx, w.cancel, func(_ context.Context, _ *operation, c call) error {
 		if unimplemented(c.Exchange) {
-			return w.fail(c, "success", "the cancel of an operation in progress is answered UNIMPLEMENTED")
+			return w.accuse(w.plan.requirement.ID, c.index, "success", c.Status(), "the cancel of an operation in progress is answered UNIMPLEMENTED")
 		}
 		return nil
 	}) != nil
