@@ -74,9 +74,13 @@ func (r *run) prepare(ctx context.Context, transports []targets.Transport) {
 	}
 	wg.Wait()
 	r.compareVisibility(transports)
+	spares := map[targets.Transport]*operation{}
+	for _, t := range transports {
+		spares[t] = r.support[t].spare
+	}
 	for _, t := range transports {
 		if r.support[t].blocked == "" {
-			wg.Go(func() { r.probeSupport(ctx, t) })
+			wg.Go(func() { r.probeSupport(ctx, t, spares) })
 		}
 	}
 	wg.Wait()
@@ -151,8 +155,9 @@ func ofRouter(ex targets.Exchange) bool {
 
 // probeSupport cancels three fresh operations, each seen in progress before
 // and after, and draws the conclusion that the target file leaves open
-// (cancel: auto).
-func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
+// (cancel: auto). spares are the operations that were started on each transport
+// before.
+func (r *run) probeSupport(ctx context.Context, t targets.Transport, spares map[targets.Transport]*operation) {
 	s := r.support[t]
 	if r.target.Cancel == targets.CancelUnsupported {
 		s.level = unsupportedCancel
@@ -165,12 +170,10 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 		s.unprobed = true
 		return
 	}
-	// Transports take turns: the cancels of one may reach the operations of the
-	// other.
-	r.probing.Lock()
-	defer r.probing.Unlock()
+	r.probing.RLock()
+	defer r.probing.RUnlock()
 	// The spare only looks on: it was started long before.
-	spare := s.spare
+	spare := spares[t]
 	s.spare = nil
 	w := r.prelude(t)
 	ops := make([]*operation, probes)
@@ -183,7 +186,7 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 		}
 		ops[i] = op
 	}
-	idle := append(w.idleElsewhere(ctx), spare)
+	idle := append(w.idleElsewhere(ctx, spares), spare)
 	answers := make([]probeAnswer, probes)
 	answers[0] = w.probe(ctx, ops[0], spare)
 	if answers[0].Accepted() {
