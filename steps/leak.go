@@ -22,19 +22,12 @@ type leakProbe struct {
 // others. cancelled are those that were cancelled just now, idle those that were
 // not. What is found is made sure of once more, after a while in which nothing is
 // cancelled and nothing ends, by as many cancels as there are probes: it may be
-// the doing of one in several. r.probing must be held for reading.
+// the doing of one in several.
 func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, idle []*operation) {
 	found, age := w.touchedAny(ctx, p, cancelled, idle)
 	if found == nil {
 		return
 	}
-	// The cancels of the other transport may reach these operations too.
-	r.probing.RUnlock()
-	r.probing.Lock()
-	defer func() {
-		r.probing.Unlock()
-		r.probing.RLock()
-	}()
 	fresh := make([]*operation, probes+1)
 	for i := range fresh {
 		op, err := w.startInProgress(ctx, targets.Running)
@@ -110,13 +103,13 @@ func (w *world) touchedAny(ctx context.Context, p leakProbe, cancelled, others [
 // idleElsewhere are the operations that were started for the other transports,
 // and that this one shows in progress: nobody has asked for more than a look at
 // them either.
-func (w *world) idleElsewhere(ctx context.Context, spares map[targets.Transport]*operation) []*operation {
+func (w *world) idleElsewhere(ctx context.Context) []*operation {
 	var out []*operation
-	for t, spare := range spares {
-		if t == w.plan.transport || spare == nil {
+	for t, s := range w.run.support {
+		if t == w.plan.transport || s.spare == nil {
 			continue
 		}
-		op := &operation{name: spare.name, role: spare.role, begun: spare.begun, over: true}
+		op := &operation{name: s.spare.name, role: s.spare.role, begun: s.spare.begun, over: true}
 		if l, err := w.get(ctx, op); err == nil && l.found && !l.garbled && !l.done {
 			out = append(out, op)
 		}

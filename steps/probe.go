@@ -74,13 +74,9 @@ func (r *run) prepare(ctx context.Context, transports []targets.Transport) {
 	}
 	wg.Wait()
 	r.compareVisibility(transports)
-	spares := map[targets.Transport]*operation{}
-	for _, t := range transports {
-		spares[t] = r.support[t].spare
-	}
 	for _, t := range transports {
 		if r.support[t].blocked == "" {
-			wg.Go(func() { r.probeSupport(ctx, t, spares) })
+			wg.Go(func() { r.probeSupport(ctx, t) })
 		}
 	}
 	wg.Wait()
@@ -155,9 +151,8 @@ func ofRouter(ex targets.Exchange) bool {
 
 // probeSupport cancels three fresh operations, each seen in progress before
 // and after, and draws the conclusion that the target file leaves open
-// (cancel: auto). spares are the operations that were started on each transport
-// before.
-func (r *run) probeSupport(ctx context.Context, t targets.Transport, spares map[targets.Transport]*operation) {
+// (cancel: auto).
+func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 	s := r.support[t]
 	if r.target.Cancel == targets.CancelUnsupported {
 		s.level = unsupportedCancel
@@ -170,10 +165,12 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport, spares map[
 		s.unprobed = true
 		return
 	}
-	r.probing.RLock()
-	defer r.probing.RUnlock()
+	// Transports take turns: the cancels of one may reach the operations of the
+	// other.
+	r.probing.Lock()
+	defer r.probing.Unlock()
 	// The spare only looks on: it was started long before.
-	spare := spares[t]
+	spare := s.spare
 	s.spare = nil
 	w := r.prelude(t)
 	ops := make([]*operation, probes)
@@ -186,7 +183,7 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport, spares map[
 		}
 		ops[i] = op
 	}
-	idle := append(w.idleElsewhere(ctx, spares), spare)
+	idle := append(w.idleElsewhere(ctx), spare)
 	answers := make([]probeAnswer, probes)
 	answers[0] = w.probe(ctx, ops[0], spare)
 	if answers[0].Accepted() {

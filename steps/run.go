@@ -35,7 +35,7 @@ type run struct {
 	seats    *seats
 	pages    chan struct{} // taken while a page of a list is read
 	decoded  decodings     // values of google.protobuf.Any, by type and bytes
-	probing  sync.RWMutex  // held for reading while a transport is probed, for writing while what was found is made sure of
+	probing  sync.Mutex    // held while a transport is probed
 	started  atomic.Int64  // operations
 	late     atomic.Int64  // the longest time until Get found an operation that it did not find at once
 	mu       sync.Mutex
