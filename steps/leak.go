@@ -55,10 +55,30 @@ func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, i
 			return
 		}
 		if found, _ := w.touchedAny(ctx, p, []*operation{op}, others); found != nil {
-			r.support[w.plan.transport].leak = found
+			if !w.looksTouch(ctx, 2*p.looks*(probes+1)) {
+				r.support[w.plan.transport].leak = found
+			}
 			return
 		}
 	}
+}
+
+// looksTouch tells whether an operation is touched by nothing but looks at it,
+// more than what was found had (see cancel.isolation.get-no-effect), or cannot
+// be looked at.
+func (w *world) looksTouch(ctx context.Context, looks int) bool {
+	op, err := w.startInProgress(ctx, targets.Running)
+	for range looks {
+		if err != nil {
+			return true
+		}
+		found, _ := w.touchedAny(ctx, leakProbe{looks: 1}, nil, []*operation{op})
+		if found != nil {
+			return true
+		}
+		err = ctx.Err()
+	}
+	return false
 }
 
 // closeLooks are those that show what a cancel reaches sooner or later.
