@@ -13,7 +13,11 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("24")
+		parallel := "24"
+		if testing.Short() { // with the race detector, they compute more than they wait
+			parallel = "8"
+		}
+		_ = f.Value.Set(parallel)
 	}
 	if _, measured := os.LookupEnv(memoryChild); !measured {
 		debug.SetGCPercent(400)

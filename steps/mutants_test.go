@@ -161,14 +161,14 @@ func part(m reference.Mutant, catalogue map[string]features.Requirement) Options
 }
 
 // sampled chooses, for short runs such as those with the race detector, the
-// faults that need concurrency and one in eight of the others.
+// faults that need concurrency and one in twelve of the others.
 func sampled(name string, breaks []string) bool {
 	for _, id := range breaks {
 		if strings.HasPrefix(id, "cancel.concurrent.") || strings.HasPrefix(id, "cancel.race.") {
 			return true
 		}
 	}
-	return shardOf(name, 8) == 1
+	return shardOf(name, 12) == 1
 }
 
 func list(found map[string]string) string {
