@@ -27,10 +27,15 @@ func givenSteps() []definition {
 // givenInProgress starts an operation and sees it in progress.
 func givenInProgress(ctx context.Context, role string) error {
 	w := of(ctx)
-	if err := w.canSpend(targets.Role(role)); err != nil {
+	return w.bringAbout(ctx, targets.Role(role), w.startInProgress)
+}
+
+// bringAbout makes an operation of a role the one that is spoken of.
+func (w *world) bringAbout(ctx context.Context, r targets.Role, how func(context.Context, targets.Role) (*operation, error)) error {
+	if err := w.canSpend(r); err != nil {
 		return err
 	}
-	op, err := w.startInProgress(ctx, targets.Role(role))
+	op, err := how(ctx, r)
 	w.it = op
 	return err
 }
@@ -84,12 +89,7 @@ func givenFinished(ctx context.Context, how string) error {
 // givenCancelled brings about a cancelled operation of a role.
 func givenCancelled(ctx context.Context, role string) error {
 	w := of(ctx)
-	if err := w.canSpend(targets.Role(role)); err != nil {
-		return err
-	}
-	op, err := w.cancelled(ctx, targets.Role(role))
-	w.it = op
-	return err
+	return w.bringAbout(ctx, targets.Role(role), w.cancelled)
 }
 
 // finished starts an operation and follows it to its end.

@@ -24,10 +24,11 @@ type leakProbe struct {
 // cancelled and nothing ends, by as many cancels as there are probes: it may be
 // the doing of one in several.
 func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, idle []*operation) {
-	found, age := w.touchedAny(ctx, p, cancelled, idle)
+	found := w.touchedAny(ctx, p, cancelled, idle)
 	if found == nil {
 		return
 	}
+	age := found.age
 	fresh := make([]*operation, probes+1)
 	for i := range fresh {
 		op, err := w.startInProgress(ctx, targets.Running)
@@ -42,11 +43,10 @@ func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, i
 	}
 	p = w.closeLooks()
 	others := slices.DeleteFunc(slices.Clone(idle), func(op *operation) bool {
-		found, _ := w.touchedAny(ctx, leakProbe{looks: 1}, nil, []*operation{op})
-		return found != nil
+		return w.touchedAny(ctx, leakProbe{looks: 1}, nil, []*operation{op}) != nil
 	})
 	others = append(others, fresh...)
-	if found, _ := w.touchedAny(ctx, p, nil, others); found != nil {
+	if w.touchedAny(ctx, p, nil, others) != nil {
 		return
 	}
 	for _, op := range fresh[1:] {
@@ -54,51 +54,40 @@ func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, i
 		if c := w.cancel(ctx, op); !c.Accepted() {
 			return
 		}
-		if found, _ := w.touchedAny(ctx, p, []*operation{op}, others); found != nil {
-			if !w.looksTouch(ctx, 2*p.looks*(probes+1)) {
-				r.support[w.plan.transport].leak = found
+		if found := w.touchedAny(ctx, p, []*operation{op}, others); found != nil {
+			if isViolation(w.unlessIdleToo(ctx, found.op, found.violation)) {
+				r.support[w.plan.transport].leak = found.violation
 			}
 			return
 		}
 	}
 }
 
-// looksTouch tells whether an operation is touched by nothing but looks at it,
-// more than what was found had (see cancel.isolation.get-no-effect), or cannot
-// be looked at.
-func (w *world) looksTouch(ctx context.Context, looks int) bool {
-	op, err := w.startInProgress(ctx, targets.Running)
-	for range looks {
-		if err != nil {
-			return true
-		}
-		found, _ := w.touchedAny(ctx, leakProbe{looks: 1}, nil, []*operation{op})
-		if found != nil {
-			return true
-		}
-		err = ctx.Err()
-	}
-	return false
-}
-
 // closeLooks are those that show what a cancel reaches sooner or later.
 func (w *world) closeLooks() leakProbe { return leakProbe{w.observeFor(), 3} }
 
+// A touch is what shows that an operation was touched which nobody cancelled;
+// age is how old it was if it ended otherwise than cancelled.
+type touch struct {
+	*violation
+	op  *operation
+	age time.Duration
+}
+
 // touchedAny looks at operations that nobody cancels, when those that were
 // cancelled have ended and for a while after, and returns what shows that one
-// of them was touched as well: cancelled, lost, or ended otherwise; then age is
-// how old it was.
-func (w *world) touchedAny(ctx context.Context, p leakProbe, cancelled, others []*operation) (found *violation, age time.Duration) {
+// of them was touched as well: cancelled, lost, or ended otherwise.
+func (w *world) touchedAny(ctx context.Context, p leakProbe, cancelled, others []*operation) *touch {
 	if together(len(cancelled), func(i int) error {
 		_, err := w.poll(ctx, cancelled[i], p.wait, func(l look) (bool, error) { return l.done || !l.found, nil })
 		return err
 	}) != nil {
-		return nil, 0
+		return nil
 	}
 	const how = "the cancel of another operation"
 	for i := range p.looks {
 		if i > 0 && !sleep(ctx, min(w.observeFor()/8, 50*time.Millisecond)) {
-			return nil, 0
+			return nil
 		}
 		for _, op := range others {
 			if op == nil {
@@ -109,15 +98,15 @@ func (w *world) touchedAny(ctx context.Context, p leakProbe, cancelled, others [
 				continue
 			}
 			if v, ok := w.judgeUnaffected(op, l, how).(*violation); ok {
-				return v, 0
+				return &touch{v, op, 0}
 			}
 			if l.found && l.done {
 				v, _ := w.failAt(l.snapshot, "the operation goes on as if nothing had been sent", "the operation ended after %s", how).(*violation)
-				return v, time.Since(op.begun)
+				return &touch{v, op, time.Since(op.begun)}
 			}
 		}
 	}
-	return nil, 0
+	return nil
 }
 
 // idleElsewhere are the operations that were started for the other transports,

@@ -33,14 +33,7 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 	if ep := r.target.Endpoints[targets.GRPC]; ep != nil {
 		out.Target.GRPC = ep.Address
 	}
-	for _, c := range s.cases {
-		for n := range max(1, r.options.Repeat) {
-			id := c.id + repeatSuffix(n)
-			if res, ok := s.results[id]; ok {
-				out.Cases = append(out.Cases, res)
-			}
-		}
-	}
+	out.Cases = s.resultsOf(s.cases)
 	sort.Strings(out.Leftover)
 	out.Problem = s.problem()
 	if errors.Is(context.Cause(ctx), context.Canceled) || ctx.Err() != nil {

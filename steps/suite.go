@@ -188,17 +188,12 @@ func (s *suite) last(ctx context.Context, groups [][]*planned) {
 // settled announces the results of cases that were rehearsed, or, where one of
 // them may be owed to other cases, forgets all of them.
 func (s *suite) settled(cases []*planned) bool {
-	var results []reports.Case
-	settled := true
-	for _, c := range cases {
-		for n := range max(1, s.run.options.Repeat) {
-			id := c.id + repeatSuffix(n)
-			if r, ok := s.results[id]; ok {
-				results = append(results, r)
-				settled = settled && r.Verdict != reports.Failed && r.Verdict != reports.Inconclusive && len(r.Breaches) == 0
-			}
-		}
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	results := s.resultsOf(cases)
+	settled := !slices.ContainsFunc(results, func(r reports.Case) bool {
+		return r.Verdict == reports.Failed || r.Verdict == reports.Inconclusive || len(r.Breaches) > 0
+	})
 	for _, r := range results {
 		if settled {
 			s.announce(r)
@@ -207,6 +202,20 @@ func (s *suite) settled(cases []*planned) bool {
 		}
 	}
 	return settled
+}
+
+// resultsOf are the results that there are of cases and their repetitions, in
+// order.
+func (s *suite) resultsOf(cases []*planned) []reports.Case {
+	var out []reports.Case
+	for _, c := range cases {
+		for n := range max(1, s.run.options.Repeat) {
+			if r, ok := s.results[c.id+repeatSuffix(n)]; ok {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
 }
 
 // phases parts cases into those that can run side by side, and groups of those

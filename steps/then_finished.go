@@ -186,13 +186,7 @@ func (w *world) finishedSilence(ctx context.Context, c call) error {
 			return call{}, err
 		}
 		return w.cancel(ctx, op), nil
-	}, func() (call, error) {
-		op, err := w.startInProgress(ctx, targets.Running)
-		if err != nil {
-			return call{}, err
-		}
-		return w.cancel(ctx, op), nil
-	})
+	}, w.plainCancel(ctx))
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 		}
 		op.over = true
 		return w.cancel(ctx, op), nil
-	}, func() (call, error) { return w.controlCancel(ctx) })
+	}, w.plainCancel(ctx))
 	if err != nil {
 		return err
 	}

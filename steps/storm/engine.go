@@ -216,15 +216,16 @@ func (e *engine) client(ctx context.Context, number int) {
 // next waits for the next call to make. ok is false when all is done.
 func (e *engine) next(ctx context.Context, client int) (do func(context.Context, caller), ok bool) {
 	for {
+		wait, wake, over := idle, e.wake, false
 		e.mu.Lock()
-		do, wait, over := e.pick(client)
+		if e.rests(client) {
+			wake = nil // what wakes is for those who are active
+		} else {
+			do, wait, over = e.pick()
+		}
 		e.mu.Unlock()
 		if do != nil || over {
 			return do, !over
-		}
-		wake := e.wake
-		if wait == 0 {
-			wait, wake = idle, nil // what wakes is for those who are active
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -238,14 +239,16 @@ func (e *engine) next(ctx context.Context, client int) (do func(context.Context,
 	}
 }
 
+// rests tells whether a client makes no calls now, since the storm abates. It
+// does not where the calls have moments of their own, or come to an end.
+func (e *engine) rests(client int) bool {
+	return e.options.Rate <= 0 && !e.closed() && client > e.pace.active(e.now())
+}
+
 // pick chooses what is most urgent: what is due, a new operation, or one more
-// look at one that is under way. Otherwise it tells how long to wait, 0 for a
-// client who rests.
-func (e *engine) pick(client int) (do func(context.Context, caller), wait time.Duration, over bool) {
+// look at one that is under way. Otherwise it tells how long to wait.
+func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, over bool) {
 	now := e.now()
-	if e.options.Rate <= 0 && !e.closed() && client > e.pace.active(now) {
-		return nil, 0, false
-	}
 	if len(e.queue) > 0 && (e.queue[0].due <= now || e.hurry) {
 		e.pace.due()
 		return heap.Pop(&e.queue).(task).do, 0, false

@@ -9,11 +9,10 @@ import (
 // more chances to meet a race, but only as long as calls are made when they
 // are due: a look that comes late misses the moment that it is for.
 type pace struct {
-	clients     int
-	least, most float64
-	room        float64       // how many may be under way
-	lived       time.Duration // how long one is under way, on average
-	next        time.Duration // when the next may be started
+	clients int
+	room    float64       // how many may be under way: from one to livePerClient for each client
+	lived   time.Duration // how long one is under way, on average
+	next    time.Duration // when the next may be started
 }
 
 // How the number of operations under way follows the calls: that it is to have
@@ -24,13 +23,13 @@ const (
 )
 
 func newPace(clients int) pace {
-	return pace{clients: clients, least: float64(clients), most: float64(clients * livePerClient), room: float64(clients * livePerClient / 2), lived: 250 * time.Millisecond}
+	return pace{clients: clients, room: float64(clients * livePerClient / 2), lived: 250 * time.Millisecond}
 }
 
 // due takes note of a call that is made since it is due, spare of one that a
 // client makes who has nothing else to do.
-func (p *pace) due()   { p.room = max(p.least, p.room*lessRoom) }
-func (p *pace) spare() { p.room = min(p.most, p.room+moreRoom) }
+func (p *pace) due()   { p.room = max(float64(p.clients), p.room*lessRoom) }
+func (p *pace) spare() { p.room = min(float64(p.clients*livePerClient), p.room+moreRoom) }
 
 // started takes note of a start: the next follows in such a time that starts,
 // and so ends, are spread evenly and do not come in waves.
@@ -63,7 +62,7 @@ const (
 	fewest   = 2
 )
 
-// active is how many of the clients call now.
+// active is how many of the clients call now; the fewer, the less room is left.
 func (p *pace) active(now time.Duration) int {
 	n := p.clients
 	switch now %= period; {

@@ -92,13 +92,22 @@ func getUnknown(answer error) func(Service) Service {
 // droppedFor is a fault by which the connection of a cancel ends that is
 // answered with the reason, which answered makes a service give.
 func droppedFor(reason string, answered func(error) func(Service) Service) Fault {
+	f := dropped(func(d *draft) bool {
+		return strings.Contains(string(d.body), reason) || strings.Contains(d.trailer.Get("Grpc-Message"), reason)
+	})
+	f.Service = answered(refuse(codes.Internal, reason, "%s", reason))
+	return f
+}
+
+// dropped is a fault by which the call of a cancel ends in place of some of its
+// answers.
+func dropped(where func(d *draft) bool) Fault {
 	drop := func(d *draft) {
-		if strings.Contains(string(d.body), reason) || strings.Contains(d.trailer.Get("Grpc-Message"), reason) {
+		if where(d) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	return Fault{Service: answered(refuse(codes.Internal, reason, "%s", reason)),
-		REST: answers(restMethod, targets.Cancel, drop), Wire: answers(wireMethod, targets.Cancel, drop)}
+	return Fault{REST: answers(restMethod, targets.Cancel, drop), Wire: answers(wireMethod, targets.Cancel, drop)}
 }
 
 // deletedCancelled is a hook that answers the cancel of deleted operations.

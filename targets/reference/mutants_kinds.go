@@ -114,14 +114,6 @@ func kindMutants() []Mutant {
 	getting := func(get func(op *longrunningpb.Operation) error) func(Service) Service {
 		return func(next Service) Service { return thief{Service: next, get: get} }
 	}
-	unlists := func(next Service) Service {
-		return thief{Service: next, list: func(op *longrunningpb.Operation) error {
-			if isCancelled(op) {
-				return notFound(op.GetName())
-			}
-			return nil
-		}}
-	}
 	gap := func(next Service) Service {
 		known := newLedger(next)
 		return getter{known, func(_ context.Context, op *longrunningpb.Operation) error {
@@ -181,12 +173,7 @@ func kindMutants() []Mutant {
 		}), "cancel.state.retention"),
 		mutant(Nested, "nested-unlisted", "Lists no child that was cancelled.", unlists, unlisted),
 		mutant(Pending, "pending-unlisted", "Lists what has begun, and what still may: not what was cancelled in its queue.", unlists, unlisted),
-		mutant(Failing, "failed-listed-running", "Lists from an index that is told of successes only.", listedOf(func(op *longrunningpb.Operation) {
-			if op.GetError() != nil && !isCancelled(op) {
-				op.Done, op.Result = false, nil
-				setState(op, running)
-			}
-		}), "list.consistent-with-get"),
+		mutant(Failing, "failed-listed-running", "Lists from an index that is told of successes only.", listedRunning(func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }), "list.consistent-with-get"),
 		mutant(Nested, "nested-gap", "Moves a cancelled child to another table, and for 30 ms finds it in neither.", gap, "get.after-cancel.continuous"),
 		mutant(Pending, "pending-gap", "Moves what is cancelled from its queue to a table, and for 30 ms finds it in neither.", gap, "get.after-cancel.continuous"),
 		mutant(Nested, "nested-wait-not-woken", "Wakes those who wait for a child when it ends by itself, but not when it is cancelled.", sleepy, waitReleased),
@@ -197,12 +184,7 @@ func kindMutants() []Mutant {
 		long(mutant(Pending, "pending-revived", "Aborts what was cancelled in its queue when it is cancelled again.", revive, "cancel.finished.preserves-cancelled", "operation.terminal.result-immutable")),
 		long(mutant(Nested, "nested-repeat-500", "Fails on the second cancel of a child.", again(codes.Internal), legal)),
 		long(mutant(Pending, "pending-repeat-404", "Takes what is cancelled out of its queue, and does not find it again before it has ended.", again(codes.NotFound), legal)),
-		mutant(Nested, "nested-listed-running", "Lists from an index that is not told of children that are cancelled.", listedOf(func(op *longrunningpb.Operation) {
-			if isCancelled(op) {
-				op.Done, op.Result = false, nil
-				setState(op, running)
-			}
-		}), "list.consistent-with-get"),
+		mutant(Nested, "nested-listed-running", "Lists from an index that is not told of children that are cancelled.", listedRunning(isCancelled), "list.consistent-with-get"),
 		mutant(Nested, "nested-wait-sleeps-when-done", "Waits for a change, which a child that has ended never sees.",
 			waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				if before.GetDone() {
@@ -238,10 +220,14 @@ func kindMutants() []Mutant {
 			func(next Service) Service { return onGRPC(nil)(seen(dropFlag)(next)) }, "cancel.effect.best-effort")))
 }
 
-// listedOf returns a hook by which List alone shows operations changed.
-func listedOf(edit func(op *longrunningpb.Operation)) func(Service) Service {
+// listedRunning returns a hook by which List alone shows some operations in
+// progress.
+func listedRunning(of func(op *longrunningpb.Operation) bool) func(Service) Service {
 	return listed(func(op *longrunningpb.Operation) bool {
-		edit(op)
+		if of(op) {
+			op.Done, op.Result = false, nil
+			setState(op, running)
+		}
 		return true
 	})
 }

@@ -8,7 +8,6 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -153,14 +152,7 @@ func goneMutants() []Mutant {
 			}}},
 		{Name: "unlists-cancelled", Doc: "Leaves cancelled operations out of its lists.",
 			Breaks: []string{"cancel.state.listed"},
-			Fault: Fault{Service: func(next Service) Service {
-				return thief{Service: next, list: func(op *longrunningpb.Operation) error {
-					if isCancelled(op) {
-						return status.Error(codes.NotFound, "not listed")
-					}
-					return nil
-				}}
-			}}},
+			Fault:  Fault{Service: unlists}},
 		{Name: "renames-cancelled", Doc: "Shows a cancelled operation under a name that is marked.",
 			Breaks: []string{"cancel.state.name-unchanged"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -188,4 +180,14 @@ func goneMutants() []Mutant {
 				return nil
 			})}},
 	}
+}
+
+// unlists is a hook that leaves cancelled operations out of lists.
+func unlists(next Service) Service {
+	return thief{Service: next, list: func(op *longrunningpb.Operation) error {
+		if isCancelled(op) {
+			return notFound(op.GetName())
+		}
+		return nil
+	}}
 }

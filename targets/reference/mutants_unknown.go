@@ -51,16 +51,6 @@ func unknownCancelled(answer func(ctx context.Context, next Service, name string
 	}
 }
 
-// droppingUnknown decorates a handler so that it ends the call of a cancel that
-// does not find its operation.
-func droppingUnknown(of methodOf) func(http.Handler) http.Handler {
-	return answers(of, targets.Cancel, func(d *draft) {
-		if d.status == http.StatusNotFound || d.trailer.Get("Grpc-Status") == strconv.Itoa(int(codes.NotFound)) {
-			panic(http.ErrAbortHandler)
-		}
-	})
-}
-
 // unknownMutants are wrong about names that no operation has.
 func unknownMutants() []Mutant {
 	const unknown = "cancel.unknown.not-found"
@@ -75,7 +65,9 @@ func unknownMutants() []Mutant {
 		{Name: "unknown-failed-precondition", Doc: "Takes an unknown operation for one that has ended.",
 			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(refuse(codes.FailedPrecondition, "OPERATION_NOT_RUNNING", "operation is not running")))}},
 		{Name: "unknown-dropped", Doc: "Follows the record that it has not found, and ends the connection.",
-			Breaks: []string{unknown}, Fault: Fault{REST: droppingUnknown(restMethod), Wire: droppingUnknown(wireMethod)}},
+			Breaks: []string{unknown}, Fault: dropped(func(d *draft) bool {
+				return d.status == http.StatusNotFound || d.trailer.Get("Grpc-Status") == strconv.Itoa(int(codes.NotFound))
+			})},
 		{Name: "cancel-creates", Doc: "Leaves a record of the cancel of an unknown name, which Get then finds.",
 			Breaks: []string{"cancel.unknown.no-create"},
 			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {

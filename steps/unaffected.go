@@ -1,0 +1,69 @@
+package steps
+
+import (
+	"context"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// unaffected watches an operation that must not have been touched, for the
+// observation window: it stays in progress and shows no request to cancel.
+// how says what must not have touched it. An end with a result other than
+// CANCELLED is the role's own.
+func (w *world) unaffected(ctx context.Context, op *operation, how string) error {
+	_, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		return false, w.judgeUnaffected(op, l, how)
+	})
+	return w.unlessIdleToo(ctx, op, err)
+}
+
+// unlessIdleToo keeps the finding that an operation was touched only where one
+// that is looked at as often, and of which nothing else is asked, is not:
+// cancel.isolation.get-no-effect owns that. Other errors stay.
+func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error) error {
+	if !isViolation(finding) || w.plan.requirement.ID == getNoEffect || w.run.scarce(targets.Running) {
+		return finding
+	}
+	idle, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return finding
+	}
+	for range 2*len(op.snapshots) + abortedToo {
+		l, err := w.get(ctx, idle)
+		if err == nil {
+			err = w.judgeUnaffected(idle, l, "Gets alone")
+		}
+		if err != nil {
+			return inconclusive("an operation of which nothing but Get is asked does not go on either (see %s): %v", getNoEffect, err)
+		}
+	}
+	return finding
+}
+
+const (
+	getNoEffect = "cancel.isolation.get-no-effect"
+	// abortedToo are looks that stand for those of which no answer was awaited.
+	abortedToo = 50
+)
+
+func (w *world) judgeUnaffected(op *operation, l look, how string) error {
+	const want = "the operation goes on as if nothing had been sent"
+	switch {
+	case !l.found && notFound(l.Exchange):
+		return w.fail(l.call, want, "the operation is gone after %s", how)
+	case !l.found || l.garbled:
+		return inconclusive("Get answered %s", l.Status())
+	case l.hasError && l.codeRead && l.code == 1:
+		return w.failAt(l.snapshot, want, "the operation was cancelled by %s", how)
+	case l.done:
+		w.note("an operation ended with %s after %s: whether by itself is not known", l.result(), how)
+		return w.tooSoon(op)
+	}
+	if set, present := requestedFlag(w.metadata(l.snapshot)); present && set {
+		return w.failAt(l.snapshot, want, "the operation's metadata shows a request to cancel after %s", how)
+	}
+	if s := w.metadataState(l.snapshot); s == "CANCELLING" || s == "CANCELLED" {
+		return w.failAt(l.snapshot, want, "the operation's metadata shows the state %s after %s", s, how)
+	}
+	return nil
+}
