@@ -58,7 +58,7 @@ func (p *episode) begin() {
 	p.base = e.now()
 	p.until = p.base
 	e.mu.Lock()
-	cancels, gap := p.sweep(e.naturals[p.role])
+	cancels, gap := p.sweep(e.naturals[p.role], e.naturals[targets.Running])
 	critical := p.critical()
 	e.mu.Unlock()
 	for i, number := range cancels {

@@ -167,10 +167,12 @@ func immutable(h history) *finding {
 		}
 		for _, a := range distinct {
 			if a.transport == b.transport {
-				return breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s", a.text(), b.text())
+				x, y, then := ordered(h, a, b)
+				return breach("operation.terminal.result-immutable", []event{x, y}, "it was %s, %s %s", x.text(), then, y.text())
 			}
 			if !same(a, b) {
-				across = breach("operation.terminal.result-immutable", []event{a, b}, "it was %s, and then %s over the other transport", a.text(), b.text())
+				x, y, then := ordered(h, a, b)
+				across = breach("operation.terminal.result-immutable", []event{x, y}, "it was %s, %s %s over the other transport", x.text(), then, y.text())
 				if c := again(h, a, b); c != nil {
 					across = breach("transport.parity", []event{a, b, *c}, "one operation is %s over %s and %s over %s", a.text(), a.transport, b.text(), b.transport)
 				}
@@ -179,6 +181,23 @@ func immutable(h history) *finding {
 		distinct = append(distinct, b)
 	}
 	return across
+}
+
+// ordered finds looks that show what two done looks show, one answered before
+// the other was sent, and tells how they follow; where there are none, it is
+// those two, of which it cannot be told which was first.
+func ordered(h history, a, b event) (x, y event, then string) {
+	shows := func(e, like event) bool {
+		return e.looks() && e.done && e.transport == like.transport && same(e, like)
+	}
+	for _, x := range h.events {
+		for _, y := range h.events {
+			if x.before(y) && (shows(x, a) && shows(y, b) || shows(x, b) && shows(y, a)) {
+				return x, y, "and then"
+			}
+		}
+	}
+	return a, b, "and at the same time"
 }
 
 // again finds a look that shows what a showed, over its transport, after b.
@@ -380,8 +399,12 @@ func ineffective(h history) *finding {
 	return nil
 }
 
-// flagStays: a requested cancellation does not become unrequested.
+// flagStays: a requested cancellation does not become unrequested. Where done
+// goes back too, what is shown is an older state of all of it.
 func flagStays(h history) *finding {
+	if monotonic(h) != nil {
+		return nil
+	}
 	for _, a := range h.events {
 		if !a.looks() || a.flag != set {
 			continue

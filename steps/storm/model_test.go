@@ -120,6 +120,7 @@ func TestModel(t *testing.T) {
 		{"refused while it ends", targets.Succeeding, []event{shows(0, progress), cancel(2, refused), shows(4, progress), shows(6, succeeded)}, nil, 0},
 		{"a call without an answer may have done anything", "", []event{shows(0, progress), cancel(2, silent), shows(4, cancelled)}, nil, 0},
 		{"unrequested again", "", []event{shows(0, snapshot{flag: set}), shows(2, snapshot{flag: unset})}, []string{"cancel.effect.requested-flag"}, 2},
+		{"an older state of all of it", "", []event{shows(0, snapshot{flag: set}), cancel(1, accepted), shows(2, cancelled), shows(4, snapshot{flag: unset})}, []string{"operation.terminal.done-monotonic"}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			target := &targets.Target{Guaranteed: true, Timeouts: targets.Timeouts{Settle: time.Second, Observe: 100 * time.Millisecond}}
@@ -143,4 +144,17 @@ func TestModel(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResultsAreShownInTheirOrder demands that one result is said to follow
+// another only where calls show that.
+func TestResultsAreShownInTheirOrder(t *testing.T) {
+	succeeded := snapshot{done: true, hasResponse: true, payload: 1}
+	aborted := snapshot{done: true, hasError: true, errorCode: 10}
+	atOnce := []event{lasting(shows(0, aborted), 20), lasting(shows(1, succeeded), 20)}
+	f := immutable(history{events: atOnce})
+	assert.Equal(t, "it was done with error code 10, and at the same time done with a response", f.message)
+	f = immutable(history{events: append(atOnce, shows(30, aborted))})
+	assert.Equal(t, "it was done with a response, and then done with error code 10", f.message)
+	assert.Equal(t, []event{atOnce[1], shows(30, aborted)}, f.events)
 }

@@ -18,6 +18,7 @@ type plan struct {
 	gap     float64 // part of sweepRepeat between two cancels
 	aim     int     // 0 to 19: what of its life the first cancel aims at
 	narrow  int     // how often the window around the end is halved
+	early   bool    // its end and that of the work are to meet, not the cancel itself and that
 	moment  float64 // part of what is aimed at
 	waits   []float64
 	list    float64
@@ -42,6 +43,7 @@ func newPlan(seed int64, index int, roles []targets.Role, transports int) plan {
 	}
 	p := plan{role: roles[rng.IntN(len(roles))], gap: max(some(1, 2), 0), aim: rng.IntN(20), narrow: rng.IntN(5), moment: rng.Float64(),
 		list: some(1, 6), dense: rng.IntN(2) == 0, after: rng.IntN(3) == 0, remove: max(rng.IntN(8)-3, 0) / 2, last: rng.IntN(transports), rest: some(1, 2)}
+	p.early = rng.IntN(2) == 0
 	n := []int{1, 1, 1, 2, 2, 3, 4}[rng.IntN(7)]
 	for range 4 {
 		p.cancels = append(p.cancels, rng.IntN(transports))
@@ -115,8 +117,9 @@ const (
 
 // sweep chooses when the operation is cancelled, how often, and with what gap
 // between the cancels. Most cancels of an operation that ends by itself meet
-// its end, ever closer, as the lengths of the others become known.
-func (p *episode) sweep(n natural) (cancels []int, gap time.Duration) {
+// its end, ever closer, as the lengths of the others become known. stop is how
+// long it takes from a cancel to its effect.
+func (p *episode) sweep(n, stop natural) (cancels []int, gap time.Duration) {
 	l := p.plan
 	gap = along(l.gap, 0, sweepRepeat)
 	if !ends(p.role) {
@@ -133,7 +136,11 @@ func (p *episode) sweep(n natural) (cancels []int, gap time.Duration) {
 		p.moment = p.base + along(l.moment, 0, time.Second)
 	case l.aim < 16:
 		width := n.spread >> l.narrow
-		p.moment = p.base + n.median + along(l.moment, -width, width)
+		end := n.median
+		if l.early {
+			end = max(end-stop.median, 0)
+		}
+		p.moment = p.base + end + along(l.moment, -width, width)
 	case l.aim < 19:
 		p.moment = p.base + along(l.moment, 0, n.median)
 	default:
