@@ -48,11 +48,11 @@ func (w *world) across(ctx context.Context, ep *targets.Endpoint, m targets.Meth
 	})
 }
 
-// cancelAcross cancels a fresh operation over the other transport.
-func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint) (call, error) {
+// cancelAcross cancels a fresh operation of a role over the other transport.
+func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint, role targets.Role) (call, error) {
 	var out call
 	for try := 1; try <= transientTries; try++ {
-		op, err := w.startInProgress(ctx, targets.Running)
+		op, err := w.startInProgress(ctx, role)
 		if err != nil {
 			return call{}, err
 		}
@@ -168,7 +168,7 @@ func (w *world) acceptedOnBoth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := w.cancelAcross(ctx, ep)
+	c, err := w.cancelAcross(ctx, ep, targets.Running)
 	if err == nil && !c.Accepted() {
 		err = inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
 	}

@@ -46,10 +46,33 @@ func (w *world) countsLikePlain(ctx context.Context) error {
 	if err := w.controlAccepted(ctx); err != nil {
 		return err
 	}
+	if w.it.role == targets.Nested && unimplemented(c.Exchange) {
+		if err := w.kindCancelled(ctx); err != nil {
+			return err
+		}
+	}
 	if inChunks(w.facts["form"].(string)) {
 		return w.chunksRefused(ctx, c)
 	}
 	return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, while the plain cancel is accepted", w.facts["form"]), nil)
+}
+
+// kindCancelled rules out that operations of the role cannot be cancelled at
+// all, which UNIMPLEMENTED may say (cancel.unimplemented.per-resource): over the
+// other transport one can.
+func (w *world) kindCancelled(ctx context.Context) error {
+	other, err := w.otherEnd()
+	if err != nil {
+		return inconclusive("the cancel of a %s operation is UNIMPLEMENTED: whether such cannot be cancelled, or there is no route, cannot be told over one transport", w.it.role)
+	}
+	control, err := w.cancelAcross(ctx, other, w.it.role)
+	if err != nil {
+		return err
+	}
+	if unimplemented(control.Exchange) {
+		return inapplicable("%s operations cannot be cancelled: over %s it is UNIMPLEMENTED as well", w.it.role, control.Transport)
+	}
+	return nil
 }
 
 // countsLikePlainAlways judges that none of more cancels that send nothing is

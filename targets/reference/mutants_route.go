@@ -209,6 +209,8 @@ func nameMutants() []Mutant {
 	return append([]Mutant{
 		{Name: "routes-one-segment", Doc: "Binds cancel to names of one segment after operations, though it has others.",
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), unrouted)}},
+		{Name: "routes-one-segment-501", Doc: "Binds cancel to names of one segment over REST, and answers 501 where it has no route, as grpc-gateway does.",
+			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), answering(refuse(codes.Unimplemented, "NO_ROUTE", "method not allowed")))}},
 		{Name: "nested-name-500", Doc: "Fails on a name of several segments.",
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), crash)}},
 		{Name: "takes-last-segment", Doc: "Takes the last segment of a name for its id, and the cancel of what it does not know for done.",

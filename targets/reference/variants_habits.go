@@ -37,6 +37,10 @@ func habitVariants() []Variant {
 			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
 		{Name: "reads-short-names", Doc: "Has a library that reads what is there of a field that is cut short: a note.",
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, readShort)}},
+		{Name: "cancels-no-children", Doc: "Has no cancel for operations whose ids have several segments, and says so.",
+			Fault: Fault{Service: ofKind(Nested, cancels(func(_ context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
+				return refuse(codes.Unimplemented, "NOT_CANCELLABLE", "%q is a part of another operation", r.GetName())
+			}))}},
 		{Name: "no-cancel-often-busy", Alone: true, Doc: "Has no cancel, and is too busy to say so at every other call.",
 			Fault: Fault{Options: noCancel, Service: func(next Service) Service {
 				var calls atomic.Int64
