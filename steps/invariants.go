@@ -101,7 +101,7 @@ func notStatus(v any) (why, at string) {
 	}
 	code, present := m["code"]
 	if _, read := readInt(code); present && code != nil && !read {
-		return "code is no integer: " + canonical(code), "/code"
+		return "code is no integer: " + targets.Canonical(code), "/code"
 	}
 	if s, ok := m["status"].(string); ok {
 		if _, known := targets.CodeByName(s); known {
@@ -148,7 +148,7 @@ func (w *world) checkJSON(s snapshot) {
 		if _, ok := d.(bool); ok {
 			w.hold(boolean)
 		} else {
-			w.aside(boolean, s.exchange, "/done", "true or false", canonical(d), "done is no JSON boolean")
+			w.aside(boolean, s.exchange, "/done", "true or false", targets.Canonical(d), "done is no JSON boolean")
 		}
 	}
 	null := ""
@@ -172,7 +172,7 @@ func (w *world) checkJSON(s snapshot) {
 		if isAny(v) {
 			w.hold(anyType)
 		} else {
-			w.aside(anyType, s.exchange, "/"+k, `an object with a string "@type"`, clip(canonical(v)), "%s is no google.protobuf.Any", k)
+			w.aside(anyType, s.exchange, "/"+k, `an object with a string "@type"`, clip(targets.Canonical(v)), "%s is no google.protobuf.Any", k)
 		}
 	}
 }

@@ -173,10 +173,10 @@ func notEnvelope(e map[string]any, ok bool, c call) string {
 	case c.DocErr != nil:
 		return "a body that is no JSON: " + c.DocErr.Error()
 	case !ok:
-		return "no object under error: " + clip(canonical(c.Doc))
+		return "no object under error: " + clip(targets.Canonical(c.Doc))
 	}
 	if _, number := e["code"].(json.Number); !number {
-		return "error.code is no number: " + canonical(e["code"])
+		return "error.code is no number: " + targets.Canonical(e["code"])
 	}
 	if m := e["message"]; m != nil {
 		if _, text := m.(string); !text {
@@ -184,7 +184,7 @@ func notEnvelope(e map[string]any, ok bool, c call) string {
 		}
 	}
 	if _, text := e["status"].(string); !text {
-		return "error.status is no string: " + canonical(e["status"])
+		return "error.status is no string: " + targets.Canonical(e["status"])
 	}
 	if d := e["details"]; d != nil {
 		if _, list := d.([]any); !list {
@@ -199,7 +199,7 @@ func (w *world) checkEnvelopeMembers(c call, e map[string]any) {
 	if n, _ := readInt(e["code"]); n == int64(c.HTTP) {
 		w.hold(equals)
 	} else {
-		w.aside(equals, c.index, "/error/code", fmt.Sprint(c.HTTP), canonical(e["code"]), "error.code is not the HTTP status")
+		w.aside(equals, c.index, "/error/code", fmt.Sprint(c.HTTP), targets.Canonical(e["code"]), "error.code is not the HTTP status")
 	}
 	status, _ := e["status"].(string)
 	if code, known := targets.CodeByName(status); known && targets.HTTPStatus(code) == c.HTTP && code != codes.OK {
@@ -219,7 +219,7 @@ func (w *world) checkMessage(c call, message any, at string) {
 		w.hold(id)
 		return
 	}
-	w.aside(id, c.index, at, "a text that is not empty", canonical(message), "the error has no message")
+	w.aside(id, c.index, at, "a text that is not empty", targets.Canonical(message), "the error has no message")
 }
 
 func (w *world) checkDetails(c call, details any, at string) {
@@ -234,7 +234,7 @@ func (w *world) checkDetails(c call, details any, at string) {
 		m, isMap := d.(map[string]any)
 		t, isText := m["@type"].(string)
 		if !isMap || !isText || t == "" {
-			w.aside(anys, c.index, fmt.Sprintf("%s/%d", at, i), `an object with a string "@type"`, clip(canonical(d)), "an element of details is no google.protobuf.Any")
+			w.aside(anys, c.index, fmt.Sprintf("%s/%d", at, i), `an object with a string "@type"`, clip(targets.Canonical(d)), "an element of details is no google.protobuf.Any")
 			return
 		}
 		// The type is what stands behind the last slash of its URL (google/protobuf/any.proto).

@@ -93,7 +93,7 @@ func (w *world) metadataState(s snapshot) string {
 // decodeAny renders an Any that came over gRPC as JSON shows it, where its
 // type is linked in or known to the target by reflection or protoset.
 func (w *world) decodeAny(v any) (any, bool) {
-	typeURL, value, ok := wireAny(v)
+	typeURL, value, ok := targets.WireAny(v)
 	if !ok {
 		return nil, false
 	}

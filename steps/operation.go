@@ -1,12 +1,10 @@
 package steps
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -183,77 +181,7 @@ func sameResult(a, b snapshot) bool {
 	if !a.hasResponse || a.transport != b.transport {
 		return true
 	}
-	return sameAny(a.transport, a.doc["response"], b.doc["response"])
-}
-
-// sameAny compares two Any values as they came over one transport.
-func sameAny(t targets.Transport, a, b any) bool {
-	if t == targets.GRPC {
-		aType, aBytes, aOK := wireAny(a)
-		bType, bBytes, bOK := wireAny(b)
-		if aOK && bOK {
-			return targets.SameAny(aType, aBytes, bType, bBytes)
-		}
-	}
-	return canonical(a) == canonical(b)
-}
-
-// wireAny reads an Any as the gRPC client renders it.
-func wireAny(v any) (typeURL string, value []byte, ok bool) {
-	m, isMap := v.(map[string]any)
-	if !isMap {
-		return "", nil, false
-	}
-	typeURL, _ = m["@type"].(string)
-	text, _ := m["value"].(string)
-	value, err := base64.StdEncoding.DecodeString(text)
-	return typeURL, value, err == nil
-}
-
-// canonical is a text that is equal for equal JSON values: members sorted,
-// numbers by value.
-func canonical(v any) string {
-	var b strings.Builder
-	writeCanonical(&b, v)
-	return b.String()
-}
-
-func writeCanonical(b *strings.Builder, v any) {
-	switch x := v.(type) {
-	case map[string]any:
-		keys := make([]string, 0, len(x))
-		for k := range x {
-			keys = append(keys, k)
-		}
-		sort.Strings(keys)
-		b.WriteByte('{')
-		for _, k := range keys {
-			b.WriteString(strconv.Quote(k))
-			b.WriteByte(':')
-			writeCanonical(b, x[k])
-			b.WriteByte(',')
-		}
-		b.WriteByte('}')
-	case []any:
-		b.WriteByte('[')
-		for _, e := range x {
-			writeCanonical(b, e)
-			b.WriteByte(',')
-		}
-		b.WriteByte(']')
-	case json.Number:
-		if r, ok := new(big.Rat).SetString(x.String()); ok {
-			b.WriteString(r.RatString())
-			return
-		}
-		b.WriteString(x.String())
-	case string:
-		b.WriteString(strconv.Quote(x))
-	case bool:
-		b.WriteString(strconv.FormatBool(x))
-	default:
-		b.WriteString("null")
-	}
+	return targets.SameAny(a.transport, a.doc["response"], b.doc["response"])
 }
 
 // pointer follows a JSON pointer (RFC 6901) into a document.

@@ -346,7 +346,7 @@ func thenTold(ctx context.Context) error {
 	case c.Accepted() && (!w.rest() || len(object(c.Doc)) == 0):
 		w.observe(w.plan.requirement.ID, "success tells nothing of the outcome")
 	case c.Accepted():
-		w.observe(w.plan.requirement.ID, "success carries "+clip(canonical(c.Doc)))
+		w.observe(w.plan.requirement.ID, "success carries "+clip(targets.Canonical(c.Doc)))
 	}
 	return nil
 }

@@ -113,11 +113,11 @@ func thenEmptyObject(ctx context.Context) error {
 	case c.DocErr != nil:
 		return w.failBody(c, "a body that is no JSON value: "+c.DocErr.Error())
 	case !ok:
-		return w.failBody(c, clip(canonical(c.Doc)))
+		return w.failBody(c, clip(targets.Canonical(c.Doc)))
 	case errorAsSuccess(c.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case len(m) != 0:
-		return w.failBody(c, "members: "+clip(canonical(c.Doc)))
+		return w.failBody(c, "members: "+clip(targets.Canonical(c.Doc)))
 	}
 	return nil
 }

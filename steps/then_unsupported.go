@@ -66,10 +66,10 @@ func thenUnimplementedJSON(ctx context.Context) error {
 
 func wrongUnimplemented(c call, e map[string]any) string {
 	if n, _ := readInt(e["code"]); n != 501 {
-		return "error.code " + canonical(e["code"])
+		return "error.code " + targets.Canonical(e["code"])
 	}
 	if e["status"] != "UNIMPLEMENTED" {
-		return "error.status " + canonical(e["status"])
+		return "error.status " + targets.Canonical(e["status"])
 	}
 	if t := mediaType(c.Header); t != "application/json" {
 		return fmt.Sprintf("Content-Type %q", t)

@@ -3,24 +3,100 @@ package targets
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"reflect"
+	"slices"
 	"sort"
+	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Bounds of what SameAny looks into; beyond them bytes are compared as they are.
+// Bounds of what sameWire looks into; beyond them bytes are compared as they are.
 const (
 	maxAny      = 4 << 20 // bytes
 	maxAnyDepth = 32      // messages inside one another
 )
 
-// SameAny tells whether two google.protobuf.Any values are equal: same type
-// URL and same canonical wire form, in which the fields stand by number, the
+// SameAny tells whether two google.protobuf.Any values, as two answers over one
+// transport show them (Exchange.Doc), are equal: over gRPC by their wire form,
+// over REST by their JSON value.
+func SameAny(t Transport, a, b any) bool {
+	if t == GRPC {
+		aType, aBytes, aOK := WireAny(a)
+		bType, bBytes, bOK := WireAny(b)
+		if aOK && bOK {
+			return sameWire(aType, aBytes, bType, bBytes)
+		}
+	}
+	return reflect.DeepEqual(a, b) || Canonical(a) == Canonical(b)
+}
+
+// WireAny reads an Any as the gRPC client renders it; ok is false where it is
+// none.
+func WireAny(v any) (typeURL string, value []byte, ok bool) {
+	m, isMap := v.(map[string]any)
+	if !isMap {
+		return "", nil, false
+	}
+	typeURL, _ = m["@type"].(string)
+	text, _ := m["value"].(string)
+	value, err := base64.StdEncoding.DecodeString(text)
+	return typeURL, value, err == nil
+}
+
+// Canonical is a text that is equal for equal JSON values: members sorted,
+// numbers by value.
+func Canonical(v any) string {
+	var b strings.Builder
+	writeCanonical(&b, v)
+	return b.String()
+}
+
+func writeCanonical(b *strings.Builder, v any) {
+	switch x := v.(type) {
+	case map[string]any:
+		b.WriteByte('{')
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			b.WriteString(strconv.Quote(k))
+			b.WriteByte(':')
+			writeCanonical(b, x[k])
+			b.WriteByte(',')
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for _, e := range x {
+			writeCanonical(b, e)
+			b.WriteByte(',')
+		}
+		b.WriteByte(']')
+	case json.Number:
+		if r, ok := new(big.Rat).SetString(x.String()); ok {
+			b.WriteString(r.RatString())
+			return
+		}
+		b.WriteString(x.String())
+	case string:
+		b.WriteString(strconv.Quote(x))
+	case bool:
+		b.WriteString(strconv.FormatBool(x))
+	default:
+		b.WriteString("null")
+	}
+}
+
+// sameWire tells whether two Any values have the same type URL and the same
+// canonical wire form, in which the fields stand by number, the
 // entries of one field form a multiset, and a field whose bytes parse as a
 // message is compared in the same way. Honest servers re-pack maps in any
 // order, so the order of bytes says nothing.
-func SameAny(aType string, a []byte, bType string, b []byte) bool {
+func sameWire(aType string, a []byte, bType string, b []byte) bool {
 	if aType != bType {
 		return false
 	}

@@ -122,7 +122,7 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
-func TestSameAny(t *testing.T) {
+func TestSameWire(t *testing.T) {
 	entry := func(k, v byte) []byte { return field(field(nil, 1, k), 2, v) }
 	for _, c := range []struct {
 		name string
@@ -143,16 +143,16 @@ func TestSameAny(t *testing.T) {
 		{"too long to look into", append(field(nil, 1, 'x'), field(nil, 2, make([]byte, maxAny)...)...), append(field(nil, 2, make([]byte, maxAny)...), field(nil, 1, 'x')...), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			assert.Equal(t, c.want, SameAny("t", c.a, "t", c.b))
-			assert.Equal(t, c.want, SameAny("t", c.b, "t", c.a))
-			assert.False(t, SameAny("t", c.a, "u", c.b), "types differ")
+			assert.Equal(t, c.want, sameWire("t", c.a, "t", c.b))
+			assert.Equal(t, c.want, sameWire("t", c.b, "t", c.a))
+			assert.False(t, sameWire("t", c.a, "u", c.b), "types differ")
 		})
 	}
 }
 
-// TestSameAnyIsBounded shows that a message nested far deeper than is looked
+// TestSameWireIsBounded shows that a message nested far deeper than is looked
 // into is still compared, as bytes.
-func TestSameAnyIsBounded(t *testing.T) {
+func TestSameWireIsBounded(t *testing.T) {
 	nest := func(b []byte) []byte {
 		for range 2000 {
 			b = field(nil, 1, b...)
@@ -160,23 +160,23 @@ func TestSameAnyIsBounded(t *testing.T) {
 		return b
 	}
 	a, b := varint(varint(nil, 1, 1), 2, 2), varint(varint(nil, 2, 2), 1, 1)
-	assert.True(t, SameAny("t", a, "t", b))
-	assert.False(t, SameAny("t", nest(a), "t", nest(b)))
-	assert.True(t, SameAny("t", nest(a), "t", nest(a)))
+	assert.True(t, sameWire("t", a, "t", b))
+	assert.False(t, sameWire("t", nest(a), "t", nest(b)))
+	assert.True(t, sameWire("t", nest(a), "t", nest(a)))
 }
 
-func FuzzSameAny(f *testing.F) {
+func FuzzSameWire(f *testing.F) {
 	f.Add([]byte{0x08, 1, 0x10, 2}, []byte{0x10, 2, 0x08, 1})
 	f.Add(field(nil, 1, 'x'), []byte{0xff})
 	f.Add([]byte{0x0b, 0x08, 1, 0x0c}, []byte{0x0b, 0x0c})
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		assert.True(t, SameAny("t", a, "t", append([]byte{}, a...)))
-		assert.Equal(t, SameAny("t", a, "t", b), SameAny("t", b, "t", a))
+		assert.True(t, sameWire("t", a, "t", append([]byte{}, a...)))
+		assert.Equal(t, sameWire("t", a, "t", b), sameWire("t", b, "t", a))
 		if _, ok := wireDigest(a, 1); !ok {
 			return
 		}
 		if _, ok := wireDigest(b, 1); ok {
-			assert.True(t, SameAny("t", append(append([]byte{}, a...), b...), "t", append(append([]byte{}, b...), a...)), "order of fields")
+			assert.True(t, sameWire("t", append(append([]byte{}, a...), b...), "t", append(append([]byte{}, b...), a...)), "order of fields")
 		}
 	})
 }

@@ -1,12 +1,10 @@
 package storm
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -163,7 +161,7 @@ func look(t targets.Transport, doc map[string]any, known *[]any) snapshot {
 	if v := doc["response"]; v != nil {
 		s.hasResponse = true
 		for i, k := range *known {
-			if sameAny(t, k, v) {
+			if targets.SameAny(t, k, v) {
 				s.payload = i + 1
 			}
 		}
@@ -194,27 +192,6 @@ func readInt(v any) int64 {
 		return r.Num().Int64()
 	}
 	return -1
-}
-
-// sameAny compares two Any values as they came over one transport.
-func sameAny(t targets.Transport, a, b any) bool {
-	if t == targets.GRPC {
-		aType, aBytes, aOK := wireAny(a)
-		bType, bBytes, bOK := wireAny(b)
-		if aOK && bOK {
-			return targets.SameAny(aType, aBytes, bType, bBytes)
-		}
-	}
-	return reflect.DeepEqual(a, b)
-}
-
-// wireAny reads an Any as the gRPC client renders it.
-func wireAny(v any) (typeURL string, value []byte, ok bool) {
-	m, _ := v.(map[string]any)
-	typeURL, ok = m["@type"].(string)
-	text, isText := m["value"].(string)
-	value, err := base64.StdEncoding.DecodeString(text)
-	return typeURL, value, ok && isText && err == nil
 }
 
 // requested looks in metadata for a member that tells that a cancellation was

@@ -254,23 +254,41 @@ func continuous(h history) *finding {
 	return nil
 }
 
-// notDeleted: a cancelled operation is not deleted. Finished ones may expire
-// when the observation window is over.
+// firstMoments is for how long after its end a cancelled operation that is gone
+// counts as deleted; later it was not kept. It is longer than the calls take
+// that see it go.
+const firstMoments = 100 * time.Millisecond
+
+// notDeleted: a cancelled operation is not deleted, and is kept for the
+// observation window, after which finished ones may expire. What ended by
+// itself may be forgotten sooner.
 func notDeleted(h history) *finding {
 	found, lost := h.gone(targets.Get)
-	ended := never
+	ended, end := never, event{}
 	for _, e := range h.events {
-		if e.looks() && e.done {
-			ended = min(ended, e.end)
+		if e.looks() && e.done && e.end < ended {
+			ended, end = e.end, e
 		}
 	}
 	for i, l := range lost {
 		back := slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && l.before(e) })
 		c := h.cancelBefore(l)
-		if c == nil || back || ended != never && l.start > ended+h.observe {
+		switch {
+		case c == nil || back:
 			continue
+		case ended == never || end.cancelled() && l.start <= ended+firstMoments:
+			return breach("cancel.state.not-deleted", []event{found[i], *c, l}, "after an accepted cancel it is NOT_FOUND")
+		case end.cancelled():
+			last := *c // when it had not ended yet
+			for _, e := range h.events {
+				if e.looks() && !e.done && e.start > last.start {
+					last = e
+				}
+			}
+			if l.end < last.start+h.observe {
+				return breach("cancel.state.retention", slices.Compact([]event{*c, last, end, l}), "it was cancelled, and is NOT_FOUND %v after its end was seen", (l.start - ended).Round(time.Millisecond))
+			}
 		}
-		return breach("cancel.state.not-deleted", []event{found[i], *c, l}, "after an accepted cancel it is NOT_FOUND")
 	}
 	return nil
 }

@@ -90,6 +90,11 @@ func TestModel(t *testing.T) {
 		{"a gap after a cancel", "", []event{shows(0, progress), cancel(2, accepted), get(4, missing), shows(6, progress)}, []string{"get.after-cancel.continuous"}, 4},
 		{"not visible at once", "", []event{get(0, missing), shows(2, progress)}, nil, 0},
 		{"cancel deletes", "", []event{shows(0, progress), cancel(2, accepted), get(4, missing)}, []string{"cancel.state.not-deleted"}, 3},
+		{"it ended, and was deleted", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), get(60, missing)}, []string{"cancel.state.not-deleted"}, 3},
+		{"it is not kept", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), get(150, missing)}, []string{"cancel.state.retention"}, 3},
+		{"kept for as long as it is watched", "", []event{shows(0, progress), cancel(2, accepted), shows(40, cancelled), get(205, missing)}, nil, 0},
+		{"seen in progress until then", "", []event{cancel(2, accepted), shows(30, progress), shows(40, cancelled), get(205, missing)}, []string{"cancel.state.retention"}, 4},
+		{"successes are not kept", "", []event{shows(0, succeeded), cancel(2, accepted), get(20, missing)}, nil, 0},
 		{"we deleted it", "", []event{shows(0, progress), cancel(2, accepted), at(3, targets.Delete, accepted), get(4, missing)}, nil, 0},
 		{"it expired", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), get(500, missing)}, nil, 0},
 		{"deleted, but not at once", "", []event{shows(0, succeeded), at(2, targets.Delete, accepted), shows(4, succeeded)}, nil, 0},
@@ -123,7 +128,7 @@ func TestModel(t *testing.T) {
 		{"an older state of all of it", "", []event{shows(0, snapshot{flag: set}), cancel(1, accepted), shows(2, cancelled), shows(4, snapshot{flag: unset})}, []string{"operation.terminal.done-monotonic"}, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			target := &targets.Target{Guaranteed: true, Timeouts: targets.Timeouts{Settle: time.Second, Observe: 100 * time.Millisecond}}
+			target := &targets.Target{Guaranteed: true, Timeouts: targets.Timeouts{Settle: time.Second, Observe: 200 * time.Millisecond}}
 			role := c.role
 			if role == "" {
 				role = targets.Running

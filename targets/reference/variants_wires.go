@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -185,6 +186,18 @@ func shuffled(a *anypb.Any, extra bool) *anypb.Any {
 	return out
 }
 
+// numbersInTurn adds a number to each response, and writes it in one way and in
+// another in turn.
+func numbersInTurn(next http.Handler) http.Handler {
+	var answers atomic.Int64
+	return operationDocs(func(op map[string]any) {
+		response, _ := op["response"].(map[string]any)
+		if value, ok := response["value"].(map[string]any); ok {
+			value["ratio"] = json.RawMessage([]string{"1.5", "1.50e0"}[answers.Add(1)%2])
+		}
+	})(next)
+}
+
 func answerVariants() []Variant {
 	onError := func(edit func(e map[string]any)) func(http.Handler) http.Handler {
 		return operationDocs(func(op map[string]any) {
@@ -214,6 +227,8 @@ func answerVariants() []Variant {
 					op.Result = &longrunningpb.Operation_Response{Response: shuffled(op.GetResponse(), true)}
 				}
 			})}},
+		{Name: "writes-numbers-in-turn", Doc: "Writes the numbers of a response in two ways, each as often.",
+			Fault: Fault{REST: numbersInTurn}},
 		{Name: "large-metadata", Doc: "Has metadata of 64 KiB.",
 			Fault: Fault{Service: seen(func(op *longrunningpb.Operation) {
 				editMetadata(op, func(fields map[string]*structpb.Value) {
