@@ -247,10 +247,10 @@ func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
 // them is blamed. "" for all others.
 func endangers(c *planned) string {
 	switch id := c.requirement.ID; {
-	case id == "cancel.route.zero-segment-name", id == "grpc.empty-name":
+	case id == "cancel.route.zero-segment-name", id == "grpc.empty-name", id == "grpc.malformed-payload":
 		return id
-	case strings.HasPrefix(id, "cancel.malformed.") && strings.HasSuffix(c.id, "/of-the-collection-alone"):
-		return "the collection alone"
+	case strings.HasPrefix(id, "cancel.malformed."):
+		return "a malformed name" + c.id[strings.LastIndexByte(c.id, '/'):]
 	}
 	return ""
 }

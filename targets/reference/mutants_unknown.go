@@ -96,6 +96,8 @@ func unknownMutants() []Mutant {
 					return notFound(name)
 				})(next)
 			}}},
+		{Name: "cancel-creates-whatever", Doc: "Leaves a record of the cancel of any name that it does not find, and finds it from then on.",
+			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: recordsCancels}},
 		{Name: "cancel-creates-later", Doc: "Queues the cancel of an unknown name, and makes a record of it when its turn comes.",
 			Breaks: []string{"cancel.unknown.no-create"},
 			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
@@ -105,6 +107,35 @@ func unknownMutants() []Mutant {
 				return notFound(name)
 			})}},
 	}, rejectionMutants()...)
+}
+
+// A recorder is a Service that keeps a record of every cancel that finds no
+// operation.
+type recorder struct {
+	*ledger
+	records *nameSet
+}
+
+func recordsCancels(next Service) Service { return recorder{newLedger(next), newNameSet()} }
+
+// Cancel implements Service.
+func (s recorder) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	err := s.ledger.Cancel(ctx, r)
+	if _, started := s.of(r.GetName()); started || status.Code(err) != codes.NotFound || s.records.add(r.GetName()) == 1 {
+		return err
+	}
+	return nil
+}
+
+// Get implements Service.
+func (s recorder) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := s.ledger.Get(ctx, r)
+	if status.Code(err) != codes.NotFound || s.records.has(r.GetName()) == 0 {
+		return op, err
+	}
+	op = &longrunningpb.Operation{Name: r.GetName(), Done: true}
+	end(op, codes.Canceled, cancelMessage)
+	return op, nil
 }
 
 // longID is the length of an id, in bytes, that is too much for a mutant.
