@@ -137,7 +137,7 @@ func (w *world) getOn(ctx context.Context, op *operation, connection int) (look,
 // sight reads the answer of a Get and keeps what it shows of the operation.
 func (w *world) sight(op *operation, c call) look {
 	l := look{call: c, found: c.Accepted()}
-	if !op.verbLike() {
+	if !w.routerSpeaks(op, c) {
 		w.checkError(c)
 	}
 	if !l.found {
@@ -336,7 +336,7 @@ func (op *operation) acceptedAt() time.Time {
 // whatever form it was sent.
 func (w *world) answeredCancel(op *operation, c call) {
 	op.acceptedBy(c)
-	if !op.verbLike() {
+	if !w.routerSpeaks(op, c) {
 		w.checkError(c)
 	}
 }

@@ -84,7 +84,8 @@ func thenNoServerFault(ctx context.Context) error {
 	const want = "success, or a refusal that is no server fault"
 	for _, r := range w.repetitions() {
 		if r.err == nil && serverFault(r.Exchange) {
-			return w.unlessRepeatsToo(ctx, w.fail(r.call, want, "one of %d cancels at once is answered with a server fault", parallel))
+			finding := w.fail(r.call, want, "one of %d cancels at once is answered with a server fault", parallel)
+			return w.unlessRepeatsToo(ctx, w.unlessFinishedSo(ctx, r, finding))
 		}
 	}
 	for _, r := range w.repetitions() {

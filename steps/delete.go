@@ -112,10 +112,22 @@ func thenGone(ctx context.Context) error {
 	if err != nil || !late {
 		return err
 	}
+	if err := withoutStatus(last.call); err != nil {
+		return err
+	}
 	if !last.found && w.plan.requirement.ID == "delete.after-cancel" {
 		return inconclusive("Get does not show the operation any more, but answers %s (see cancel.deleted.not-found)", last.Status())
 	}
 	return w.fail(last.call, "NOT_FOUND (HTTP 404, gRPC 5)", "Get answers something else for an operation that was deleted, %v after it", w.settleFor())
+}
+
+// withoutStatus is a ruling on an answer to a gRPC call that has no status of
+// gRPC, be it that of a front end: what code it stands for is not told.
+func withoutStatus(c call) error {
+	if c.err == nil && c.Transport == targets.GRPC && !c.GRPC.HasStatus {
+		return inconclusive("%s was answered %s (see grpc.status-in-trailers)", c.Method, c.Status())
+	}
+	return nil
 }
 
 // hidden tells whether an answer hides that there is no such operation, as
@@ -152,6 +164,8 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return inapplicable("the server does not support cancel: %s", last.Status())
 	case late && errorAsSuccess(last.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case late && withoutStatus(last) != nil:
+		return withoutStatus(last)
 	case late:
 		if err := w.plainCancelWorks(ctx); err != nil {
 			return err

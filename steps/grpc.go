@@ -124,7 +124,7 @@ func thenMethodThere(ctx context.Context) error {
 	if err != nil {
 		return inapplicable("the server does not support cancel over gRPC, and there is no REST to compare with")
 	}
-	control, err := w.cancelAcross(ctx, other, targets.Running)
+	_, control, err := w.cancelAcross(ctx, other, targets.Running)
 	if err != nil {
 		return err
 	}

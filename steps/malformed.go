@@ -127,6 +127,9 @@ func thenMalformedRejected(ctx context.Context) error {
 		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
 			return err
 		}
+		if err := w.unlessAnyName(ctx); err != nil {
+			return err
+		}
 		return w.fail(c, want, "the cancel of a name %s is accepted", what)
 	case unimplemented(c.Exchange) && w.unsupported():
 		return inapplicable("the server does not support cancel: %s", c.Status())
@@ -160,6 +163,15 @@ func thenStrangeRefused(ctx context.Context) error {
 	case !c.Accepted():
 		return nil
 	}
+	if err := w.unlessAnyName(ctx); err != nil {
+		return err
+	}
+	return w.fail(c, "INVALID_ARGUMENT or NOT_FOUND", "the cancel of a name %s, which no operation has, is accepted", what)
+}
+
+// unlessAnyName is a ruling where the cancel of a well-formed name of no
+// operation is accepted as well.
+func (w *world) unlessAnyName(ctx context.Context) error {
 	unknown, err := w.unknownName(ctx)
 	if err != nil {
 		return err
@@ -167,13 +179,10 @@ func thenStrangeRefused(ctx context.Context) error {
 	control, err := w.repeatTransient(ctx, func() call {
 		return w.call(ctx, targets.Cancel, cancelRequest(unknown), "control: is the name of no operation accepted?")
 	})
-	if err != nil {
-		return err
+	if err == nil && control.Accepted() {
+		err = inconclusive("the cancel of any name of no operation is accepted (see cancel.unknown.not-found)")
 	}
-	if control.Accepted() {
-		return inconclusive("the cancel of any name of no operation is accepted (see cancel.unknown.not-found)")
-	}
-	return w.fail(c, "INVALID_ARGUMENT or NOT_FOUND", "the cancel of a name %s, which no operation has, is accepted", what)
+	return err
 }
 
 // unlessCommon is a ruling where names that are not strange have the same

@@ -39,6 +39,18 @@ func (op *operation) verbLike() bool {
 	return strings.Contains(op.name[strings.LastIndexByte(op.name, '/')+1:], ":")
 }
 
+// routerSpeaks tells whether an error about an operation may be the words of a
+// router that takes it for no request of the service's: of a name with a verb,
+// and, where it is no JSON, of one with more segments than others have.
+func (w *world) routerSpeaks(op *operation, c call) bool {
+	if op.verbLike() {
+		return true
+	}
+	p, err := w.pathOf(op.name)
+	longer := err == nil && strings.Contains(p.id(), "/") && (op.role == targets.Nested || op.role == targets.Chosen)
+	return longer && c.Transport == targets.REST && notFound(c.Exchange) && mediaType(c.Header) != "application/json"
+}
+
 // seen tells whether an answer has shown the operation under a name: one that
 // shows nothing of an operation is none, then.
 func (op *operation) seen() bool {
@@ -140,6 +152,18 @@ func readInt(v any) (int64, bool) {
 // cancelled tells whether the snapshot is of a cancelled operation: done, with
 // error code 1.
 func (s snapshot) cancelled() bool { return s.done && s.hasError && s.codeRead && s.code == 1 }
+
+// unreadable is a ruling on a done operation whose result is not in a form that
+// can be compared with that of another answer: the invariants own the form.
+func (s snapshot) unreadable() error {
+	switch {
+	case s.hasError && s.hasResponse:
+		return inconclusive("the answer shows both error and response (see operation.result.exclusive)")
+	case s.hasError && !s.codeRead:
+		return inconclusive("the answer shows an error that cannot be read (see operation.json.error-is-status)")
+	}
+	return nil
+}
 
 // result tells the result in words.
 func (s snapshot) result() string {

@@ -57,6 +57,19 @@ func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 	if w.run.role(targets.Slow) == nil {
 		role = targets.Slow // leaves time for repeated cancels
 	}
+	err := w.repeatsDoNoHarm(ctx, role)
+	if err == nil && w.it.role != targets.Running {
+		err = w.repeatsDoNoHarm(ctx, w.it.role)
+	}
+	if err != nil {
+		return err
+	}
+	return finding
+}
+
+// repeatsDoNoHarm cancels one operation as unlessRepeatsToo tells; the error is a
+// ruling.
+func (w *world) repeatsDoNoHarm(ctx context.Context, role targets.Role) error {
 	op, err := w.startInProgress(ctx, role)
 	if err != nil {
 		return err
@@ -82,7 +95,7 @@ func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 	if err := w.doNoHarm(ctx, op, all); err != nil {
 		return inconclusive("cancels that follow one upon the other are no better: %v", err)
 	}
-	return finding
+	return nil
 }
 
 // unlessAtOnceToo keeps a finding only where cancels at once that nobody gives

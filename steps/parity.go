@@ -49,23 +49,24 @@ func (w *world) across(ctx context.Context, ep *targets.Endpoint, m targets.Meth
 }
 
 // cancelAcross cancels a fresh operation of a role over the other transport.
-func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint, role targets.Role) (call, error) {
+func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint, role targets.Role) (*operation, call, error) {
+	var op *operation
 	var out call
 	for try := 1; try <= transientTries; try++ {
-		op, err := w.startInProgress(ctx, role)
-		if err != nil {
-			return call{}, err
+		var err error
+		if op, err = w.startInProgress(ctx, role); err != nil {
+			return op, call{}, err
 		}
 		op.attempt()
 		out = w.across(ctx, ep, targets.Cancel, cancelRequest(op.name))
 		if out.err != nil {
-			return out, inconclusive("the cancel over %s brought no answer: %v", out.Transport, out.err)
+			return op, out, inconclusive("the cancel over %s brought no answer: %v", out.Transport, out.err)
 		}
 		if !transient(out.Exchange) {
-			return out, nil
+			return op, out, nil
 		}
 	}
-	return out, inconclusive("cancel over %s answered %s, %d times", out.Transport, out.Status(), transientTries)
+	return op, out, inconclusive("cancel over %s answered %s, %d times", out.Transport, out.Status(), transientTries)
 }
 
 // givenBoth rules out servers that are judged on one transport, or that
@@ -168,7 +169,7 @@ func (w *world) acceptedOnBoth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := w.cancelAcross(ctx, ep, targets.Running)
+	_, c, err := w.cancelAcross(ctx, ep, targets.Running)
 	if err == nil && !c.Accepted() {
 		err = inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
 	}
@@ -245,7 +246,7 @@ func thenOtherShowsEnd(ctx context.Context) error {
 		}
 		end, err := w.readsAcross(ctx, c, last || !lost.IsZero() && time.Since(lost) > w.observeFor())
 		if end || err != nil {
-			return err
+			return w.unlessOwnToo(ctx, ep, err)
 		}
 		switch {
 		case !notFound(c.Exchange):
@@ -257,6 +258,34 @@ func thenOtherShowsEnd(ctx context.Context) error {
 			return stopped(ctx)
 		}
 	}
+}
+
+// unlessOwnToo keeps the finding that the other transport does not show the end
+// of an operation only where it does of one that was cancelled over it: what it
+// shows of any cancelled operation is judged by its own cases. Other errors stay.
+func (w *world) unlessOwnToo(ctx context.Context, ep *targets.Endpoint, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
+	op, c, err := w.cancelAcross(ctx, ep, targets.Running)
+	if err != nil {
+		return err
+	}
+	if !c.Accepted() {
+		return inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
+	}
+	for began, pause := time.Now(), firstPause; time.Since(began) < w.settleFor(); pause = min(2*pause, longestPoll) {
+		if c, err = w.repeatTransient(ctx, func() call { return w.across(ctx, ep, targets.Get, getRequest(op.name)) }); err != nil {
+			return err
+		}
+		if readOperation(c.Exchange, c.index, object(c.Doc)).cancelled() {
+			return finding
+		}
+		if notFound(c.Exchange) && time.Since(began) > w.observeFor() || !sleep(ctx, pause) {
+			break
+		}
+	}
+	return inconclusive("what was cancelled over %s does not become a cancelled operation there either: %s (see cancel.state)", c.Transport, c.Status())
 }
 
 // readsAcross judges one look over the other transport. end tells that no

@@ -27,10 +27,10 @@ func thenCountsLikePlain(ctx context.Context) error {
 func (w *world) countsLikePlain(ctx context.Context) error {
 	c := w.theCall()
 	if c.err != nil {
-		return w.unlessWholeIsSilent(ctx, w.formSilent(ctx, c, likePlain))
+		return w.unlessWholeToo(ctx, w.formSilent(ctx, c, likePlain), w.formAnswered)
 	}
 	if c.Accepted() {
-		return w.formEffective(ctx, c)
+		return w.unlessWholeToo(ctx, w.formEffective(ctx, c), w.formTakesEffect)
 	}
 	if note := w.toleratedRefusal(c); note != "" {
 		w.note("%s", note)
@@ -65,7 +65,7 @@ func (w *world) kindCancelled(ctx context.Context) error {
 	if err != nil {
 		return inconclusive("the cancel of a %s operation is UNIMPLEMENTED: whether such cannot be cancelled, or there is no route, cannot be told over one transport", w.it.role)
 	}
-	control, err := w.cancelAcross(ctx, other, w.it.role)
+	_, control, err := w.cancelAcross(ctx, other, w.it.role)
 	if err != nil {
 		return err
 	}
@@ -143,24 +143,24 @@ func (w *world) chunksRefused(ctx context.Context, c call) error {
 	return w.refusedAgain(ctx, c, w.fail(c, likePlain, "a cancel by %s is refused, whatever it is called, while the plain cancel is accepted", form), nil)
 }
 
-// unlessWholeIsSilent keeps the finding that an empty chunked body brings no
-// answer where zero bytes of the same type bring one, or where both types bring
-// none in chunks, as chunksRefused does. Other errors stay.
-func (w *world) unlessWholeIsSilent(ctx context.Context, finding error) error {
+// unlessWholeToo keeps the finding that an empty chunked body does not work where
+// zero bytes of the same type do, or where it does not whatever it is called, as
+// chunksRefused does. Other errors stay.
+func (w *world) unlessWholeToo(ctx context.Context, finding error, works func(context.Context, string) (bool, error)) error {
 	form, _ := w.facts["form"].(string)
 	if !isViolation(finding) || !inChunks(form) {
 		return finding
 	}
-	answered, err := w.formAnswered(ctx, strings.Replace(form, ", in chunks,", "", 1))
-	if err != nil || answered {
+	does, err := works(ctx, strings.Replace(form, ", in chunks,", "", 1))
+	if err != nil || does {
 		return cmp.Or(err, finding)
 	}
 	if form == untypedChunks {
-		if answered, err = w.formAnswered(ctx, jsonChunks); err != nil || !answered {
+		if does, err = works(ctx, jsonChunks); err != nil || !does {
 			return cmp.Or(err, finding)
 		}
 	}
-	return inconclusive("zero bytes bring no answer without chunks either (see cancel.request.zero-bytes-*)")
+	return inconclusive("zero bytes without chunks are no better (see cancel.request.zero-bytes-*): %v", finding)
 }
 
 // freshInForm cancels a fresh operation in a form.
@@ -178,6 +178,20 @@ func (w *world) freshInForm(ctx context.Context, form string) (*operation, call,
 func (w *world) formAnswered(ctx context.Context, form string) (bool, error) {
 	_, c, err := w.freshInForm(ctx, form)
 	return c.err == nil, err
+}
+
+// formTakesEffect tells whether a cancel in a form has an effect on a fresh
+// operation.
+func (w *world) formTakesEffect(ctx context.Context, form string) (bool, error) {
+	op, c, err := w.freshInForm(ctx, form)
+	if err != nil {
+		return false, err
+	}
+	if !c.Accepted() {
+		return false, inconclusive("a cancel by %s is answered %s", form, c.Status())
+	}
+	s, err := w.settle(ctx, op)
+	return s.end != endedNever || w.requested(s.snapshot), err
 }
 
 // formAccepted tells whether a cancel in a form is accepted on a fresh operation.

@@ -13,9 +13,11 @@ import (
 
 func listSteps() []definition {
 	return []definition{
-		step(`a (running|pending|nested) operation that is listed`, givenListed),
+		step(`a (running|pending|slow|nested) operation that is listed`, givenListed),
 		step(`the client lists the operations`, whenLists),
 		step(`the client lists the operations that are done`, whenListsDone),
+		step(`a server that offers List`, givenList),
+		step(`the client asks for a page that no list has`, whenListsNoPage),
 		step(`the client finds out whether operations can be listed`, whenTriesList),
 		step(`it is still listed`, thenStillListed),
 		step(`the list shows it as Get does`, thenListedAsGot),
@@ -74,6 +76,27 @@ func whenListsDone(ctx context.Context) error {
 	filter, err := w.acceptedFilter(ctx)
 	w.facts["filter"] = filter
 	return err
+}
+
+func givenList(ctx context.Context) error { return of(ctx).offered(ctx, targets.List) }
+
+// noPage is a page token that no server has given.
+const noPage = "conform-has-made-this-up"
+
+// whenListsNoPage asks for a page that no list has told of.
+func whenListsNoPage(ctx context.Context) error {
+	w := of(ctx)
+	c, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.List, listRequest(w.ep.List, "", noPage), "")
+	})
+	switch {
+	case err != nil:
+		return err
+	case c.Accepted() && !errorAsSuccess(c.Exchange):
+		return inapplicable("List takes any page token, and answers %s", c.Status())
+	}
+	w.checkError(c)
+	return nil
 }
 
 // thenStillListed judges that a cancelled operation stays in the list. A list
@@ -170,26 +193,56 @@ func thenListedAsGot(ctx context.Context) error {
 	if !shown {
 		return inconclusive("the operation is not listed (see cancel.state.listed)")
 	}
-	if err := w.steady(ctx, w.it); err != nil {
+	if err := s.unreadable(); err != nil {
 		return err
 	}
-	return w.failAt(s, "as Get shows it: "+got.state(), "List shows a finished operation unlike Get, %v after its end", w.settleFor())
+	return w.unlessUnsteady(ctx, w.it, w.failAt(s, "as Get shows it: "+got.state(), "List shows a finished operation unlike Get, %v after its end", w.settleFor()))
 }
 
-// steady rules on an operation whose end Get, asked once more, has shown in two
-// ways: nothing can be compared with it.
+// steadyLooks is how many more Gets must show an operation's end as the others
+// did before anything is told from it: one in several may not.
+const steadyLooks = 20
+
+// steady rules on an operation whose end Get, asked some more times, has shown in
+// two ways: nothing can be told from either.
 func (w *world) steady(ctx context.Context, op *operation) error {
-	if _, err := w.mustFind(ctx, op); err != nil {
-		return err
+	for i := 0; ; i++ {
+		if err := op.contradicted(); err != nil || i == steadyLooks {
+			return err
+		}
+		if _, err := w.mustFind(ctx, op); err != nil {
+			return err
+		}
 	}
+}
+
+// unlessUnsteady keeps a finding about the end of an operation only where Get
+// shows that end again and again. Other errors stay.
+func (w *world) unlessUnsteady(ctx context.Context, op *operation, finding error) error {
+	if isViolation(finding) {
+		if err := w.steady(ctx, op); err != nil {
+			return err
+		}
+	}
+	return finding
+}
+
+// contradicted is a ruling on an operation whose end Get has shown in two ways.
+func (op *operation) contradicted() error {
+	op.looking.Lock()
+	defer op.looking.Unlock()
 	var first *snapshot
 	for i, s := range op.snapshots {
 		switch {
-		case !s.done || s.waited:
+		case s.waited:
 		case first == nil:
-			first = &op.snapshots[i]
-		case !sameResult(*first, s):
+			if s.done {
+				first = &op.snapshots[i]
+			}
+		case s.done && !sameResult(*first, s):
 			return inconclusive("Get itself has shown two results (see operation.terminal.result-immutable)")
+		case !s.done && first.received.Before(s.sent):
+			return inconclusive("Get itself has shown the end, and then none (see operation.terminal.done-monotonic)")
 		}
 	}
 	return nil

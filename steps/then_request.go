@@ -181,34 +181,43 @@ func thenPathAlone(ctx context.Context) error {
 		return w.formSilent(ctx, c, actsOnPath)
 	case c.Accepted() && w.run.target.Guaranteed:
 		if err := w.formEffective(ctx, c); isViolation(err) || ctx.Err() != nil {
-			return w.unlessOwnNameToo(ctx, err)
+			return w.unlessWithoutOtherToo(ctx, err, func(op *operation, c call) bool {
+				s, err := w.settle(ctx, op)
+				return c.Accepted() && err == nil && s.end == endedNever
+			})
 		}
 	case faulty(c):
 		if err := w.controlAccepted(ctx); err != nil {
 			return err
 		}
-		return w.refusedAgain(ctx, c, w.fail(c, actsOnPath, "a cancel by %s is a reason for a server fault", w.facts["form"]), faulty)
+		finding := w.fail(c, actsOnPath, "a cancel by %s is a reason for a server fault", w.facts["form"])
+		return w.unlessWithoutOtherToo(ctx, w.refusedAgain(ctx, c, finding, faulty), func(_ *operation, c call) bool { return faulty(c) })
 	}
 	return nil
 }
 
-// unlessOwnNameToo keeps the finding that a cancel whose body names another
-// operation is lost only where one that names its own is not:
-// cancel.request.body-name-same owns that. Other errors stay.
-func (w *world) unlessOwnNameToo(ctx context.Context, finding error) error {
-	if !isViolation(finding) || w.plan.requirement.ID != "cancel.request.path-name-authoritative" {
+// withoutOther is, by requirements about cancels that name another operation, a
+// form like it that names none, with the requirement that owns that form.
+var withoutOther = map[string][2]string{
+	"cancel.request.path-name-authoritative": {"its own name in the body", "cancel.request.body-name-same"},
+	"cancel.request.query-name-ignored":      {"an unknown parameter", "cancel.request.unknown-query-param"},
+}
+
+// unlessWithoutOtherToo keeps a finding about a cancel that names another
+// operation only where one like it that names none does not go wrong in the same
+// way. Other errors stay.
+func (w *world) unlessWithoutOtherToo(ctx context.Context, finding error, wrong func(*operation, call) bool) error {
+	like, known := withoutOther[w.plan.requirement.ID]
+	if !isViolation(finding) || !known {
 		return finding
 	}
 	op, err := w.startInProgress(ctx, targets.Running)
 	if err != nil {
 		return err
 	}
-	c, err := w.cancelInForm(ctx, op, "its own name in the body")
-	if err != nil || !c.Accepted() {
-		return finding
-	}
-	if s, err := w.settle(ctx, op); err == nil && s.end == endedNever {
-		return inconclusive("a cancel that names its own operation in the body is accepted and has no effect either (see cancel.request.body-name-same)")
+	c, err := w.cancelInForm(ctx, op, like[0])
+	if err == nil && wrong(op, c) {
+		return inconclusive("a cancel by %s goes wrong in the same way (see %s): %v", like[0], like[1], finding)
 	}
 	return finding
 }

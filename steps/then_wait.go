@@ -253,7 +253,7 @@ func (w *world) waitedDone(ctx context.Context, x waited, want string) error {
 	case x.found && !x.garbled && x.done:
 		return nil
 	case x.found && !x.garbled:
-		return w.failAt(x.snapshot, want, "a Wait for a finished operation shows it in progress")
+		return w.unlessUnsteady(ctx, w.it, w.failAt(x.snapshot, want, "a Wait for a finished operation shows it in progress"))
 	}
 	if err := w.unlessGone(ctx, w.it, x.call); err != nil {
 		return err
@@ -364,11 +364,11 @@ func thenWaitAsGet(ctx context.Context) error {
 	if !l.done {
 		return inconclusive("Get shows the operation in progress (see operation.terminal.done-monotonic)")
 	}
+	if err := x.unreadable(); err != nil {
+		return err
+	}
 	if !sameResult(l.snapshot, x.snapshot) {
-		if err := w.steady(ctx, w.it); err != nil {
-			return err
-		}
-		return w.failAt(x.snapshot, "as Get shows it: "+l.state(), "Wait shows another result of the operation than Get")
+		return w.unlessUnsteady(ctx, w.it, w.failAt(x.snapshot, "as Get shows it: "+l.state(), "Wait shows another result of the operation than Get"))
 	}
 	return nil
 }

@@ -71,6 +71,10 @@ func formMutants() []Mutant {
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, drops)}},
 		{Name: "empty-body-ignored", Doc: "Answers success to a cancel without a body, and does nothing.",
 			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, answering(nil))}},
+		{Name: "untyped-body-ignored", Doc: "Answers success to a cancel without a body and a Content-Type, chunked or not, and does nothing.",
+			Breaks: []string{untyped}, Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
+				return empty(r, body) && r.Header.Get("Content-Type") == ""
+			}, answering(nil))}},
 		{Name: "zero-bytes-400-one-in-three", Doc: "Has three workers behind it, of which one is older and demands a body.",
 			Breaks: []string{untyped, typed}, Fault: Fault{REST: oneFormInThree(nothing, answering(invalid("BODY_REQUIRED", "a JSON body is required")))}},
 		{Name: "untyped-zero-bytes-400-one-in-three", Doc: "Has three workers behind it, of which one is older and demands a Content-Type.",

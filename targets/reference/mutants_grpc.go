@@ -10,6 +10,7 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lro-tools/conform/targets"
@@ -62,6 +63,8 @@ func grpcMutants() []Mutant {
 			})}},
 		{Name: "malformed-payload-ok", Doc: "Answers OK to a request that it could not decode.", Breaks: []string{"grpc.malformed-payload"},
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, ignoreMalformed)}},
+		{Name: "malformed-payload-cancels-all", Doc: "Takes a request that it cannot decode for one without a name, and that for everything.", Breaks: []string{"grpc.malformed-payload"},
+			Fault: Fault{Wire: cancelsAllOnMalformed}},
 		{Name: "unknown-method-internal", Doc: "Fails on a method that it does not have.", Breaks: []string{"grpc.unknown-method"},
 			Fault: Fault{Wire: func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,6 +111,28 @@ func ignoreMalformed(next http.Handler, w http.ResponseWriter, r *http.Request) 
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	next.ServeHTTP(w, r)
+}
+
+// cancelsAllOnMalformed decorates the gRPC side so that a cancel whose message is
+// none reaches every operation that was asked for.
+func cancelsAllOnMalformed(next http.Handler) http.Handler {
+	asked := newNameSet()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m, q := payloadOf(r), new(longrunningpb.GetOperationRequest)
+		switch method := wireMethod(r); {
+		case method == targets.Get && proto.Unmarshal(m, q) == nil:
+			asked.add(q.GetName())
+		case method == targets.Cancel && proto.Unmarshal(m, new(longrunningpb.CancelOperationRequest)) != nil:
+			for _, name := range asked.all() {
+				one := r.Clone(context.WithoutCancel(r.Context()))
+				d := &draft{}
+				d.setMessages(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), name))
+				reread(one, d.body)
+				record(next, one)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // offered tells whether the gRPC server has the method of a request; what is

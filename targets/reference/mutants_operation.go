@@ -109,6 +109,17 @@ func appendError(op []byte, code codes.Code, message string) []byte {
 // as it is.
 const looksToFlip = 3
 
+// oneInFour returns a hook that edits one in four of the looks at a cancelled
+// operation, the first of them.
+func oneInFour(edit func(op *longrunningpb.Operation)) func(Service) Service {
+	return remembering(func(h history, op *longrunningpb.Operation) error {
+		if isCancelled(op) && h.kind == Running && h.looks%4 == 1 {
+			edit(op)
+		}
+		return nil
+	})
+}
+
 func flipMutants() []Mutant {
 	flips := func(h history, op *longrunningpb.Operation) bool {
 		return isCancelled(op) && h.kind == Running && h.looks > looksToFlip
@@ -124,6 +135,15 @@ func flipMutants() []Mutant {
 				}
 				return nil
 			})}},
+		{Name: "done-one-in-four-not", Doc: "Asks one of four replicas, of which one does not learn of ends, also to wait.",
+			Breaks: []string{"operation.terminal.done-monotonic", "get.read-your-cancel"},
+			Fault: Fault{Service: oneInFour(func(op *longrunningpb.Operation) {
+				op.Done, op.Result = false, nil
+				setState(op, running)
+			})}},
+		{Name: "result-one-in-four-another", Doc: "Asks one of four replicas, of which one was told another reason of the end.",
+			Breaks: []string{"operation.terminal.result-immutable"},
+			Fault:  Fault{Service: oneInFour(func(op *longrunningpb.Operation) { end(op, codes.Internal, "signal: killed") })}},
 		{Name: "result-changes", Doc: "Shows a cancelled operation as aborted from its fourth reading on.",
 			Breaks: []string{"operation.terminal.result-immutable"},
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {

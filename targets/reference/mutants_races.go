@@ -2,6 +2,8 @@ package reference
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,13 @@ func (s *nameSet) has(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.names[name]
+}
+
+// all returns the names.
+func (s *nameSet) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.names))
 }
 
 // longEnough leaves repeated cancels the time to find an operation that is

@@ -159,6 +159,9 @@ func bodyMutants() []Mutant {
 				name := nameIn(body)
 				return name != "" && strings.HasSuffix(decode(rawPath(r.URL)), "/"+name+":cancel")
 			})}},
+		{Name: "body-name-500-always", Doc: "Fails on a body with a name, whatever it is.",
+			Breaks: []string{"cancel.request.body-name-same"},
+			Fault:  Fault{REST: refuseIf(crash, func(_ *http.Request, body []byte) bool { return nameIn(body) != "" })}},
 		{Name: "body-names-operation", Doc: "Cancels the operation that the body names, whatever the path says.",
 			Breaks: []string{"cancel.request.path-name-authoritative"},
 			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
@@ -218,6 +221,10 @@ func parameterMutants() []Mutant {
 			})}},
 		{Name: "unknown-parameter-500", Doc: "Fails on a query parameter that it does not know.",
 			Breaks: []string{"cancel.request.unknown-query-param"}, Fault: Fault{REST: refuseIf(crash, unknownParameter)}},
+		{Name: "unknown-parameter-500-name-too", Doc: "Fails on a query parameter that is not of the system, and so on a name.",
+			Breaks: []string{"cancel.request.unknown-query-param"}, Fault: Fault{REST: refuseIf(crash, func(r *http.Request, body []byte) bool {
+				return unknownParameter(r, body) || r.URL.Query().Has("name")
+			})}},
 		{Name: "unknown-parameter-too-late", Doc: "Cancels first, and then refuses a query parameter that it does not know.",
 			Breaks: []string{"cancel.request.unknown-query-param"}, Fault: Fault{REST: tooLate(unknownParameter)}},
 		{Name: "refuses-routing-header", Doc: "Refuses the routing header that Google's clients send.",

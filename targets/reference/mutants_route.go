@@ -211,6 +211,8 @@ func nameMutants() []Mutant {
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), unrouted)}},
 		{Name: "routes-one-segment-501", Doc: "Binds cancel to names of one segment over REST, and answers 501 where it has no route, as grpc-gateway does.",
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), answering(refuse(codes.Unimplemented, "NO_ROUTE", "method not allowed")))}},
+		{Name: "routes-one-segment-page", Doc: "Does so behind a router that answers what it does not know with a page.",
+			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), func(_ http.Handler, w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })}},
 		{Name: "nested-name-500", Doc: "Fails on a name of several segments.",
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), crash)}},
 		{Name: "takes-last-segment", Doc: "Takes the last segment of a name for its id, and the cancel of what it does not know for done.",

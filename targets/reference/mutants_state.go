@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // stateMutants show a cancelled operation as something else.
@@ -125,6 +127,16 @@ func goneMutants() []Mutant {
 				}
 				return next.Delete(ctx, &longrunningpb.DeleteOperationRequest{Name: r.GetName()})
 			})}},
+		{Name: "gone-over-grpc", Doc: "Serves gRPC from a table that cancelled operations are taken out of.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: nil, targets.GRPC: {"cancel.state.not-deleted"}},
+			Fault: Fault{Service: func(next Service) Service {
+				return getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+					if isCancelled(op) && CallOf(ctx).Transport == targets.GRPC {
+						return notFound(op.GetName())
+					}
+					return nil
+				}}
+			}}},
 		{Name: "deletes-when-stopped", Doc: "Keeps only what runs or has a result: the operation is gone as soon as it is cancelled.",
 			Breaks: []string{"cancel.state.not-deleted"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -173,13 +185,18 @@ func goneMutants() []Mutant {
 			}}},
 		{Name: "forgets-cancelled", Doc: "Forgets a cancelled operation 60 ms after it was first seen done.",
 			Breaks: []string{"cancel.state.retention"},
-			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
-				if isCancelled(op) && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
-					return notFound(op.GetName())
-				}
-				return nil
-			})}},
+			Fault:  Fault{Service: forgets}},
 	}
+}
+
+// forgets is a hook that forgets cancelled operations soon after their end was seen.
+func forgets(next Service) Service {
+	return remembering(func(h history, op *longrunningpb.Operation) error {
+		if isCancelled(op) && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
+			return notFound(op.GetName())
+		}
+		return nil
+	})(next)
 }
 
 // unlists is a hook that leaves cancelled operations out of lists.
