@@ -16,6 +16,12 @@ Feature: An accepted cancel
       When the client cancels it
       Then the cancel is accepted
 
+    Scenario: An operation that somebody waits for can be cancelled
+      Given a server that supports cancel
+      And a running operation
+      When the client cancels it while somebody waits for it
+      Then the cancel is accepted
+
     @grpc
     Scenario: An operation with a name of several segments can be cancelled
       Given a server that supports cancel
@@ -33,6 +39,16 @@ Feature: An accepted cancel
 
     Scenario: The cancel of an operation that has run for a while takes effect
       Given a running operation that has gone on for a while
+      When the client cancels it
+      Then it becomes cancelled in time
+
+    Scenario: The cancel of an operation that somebody waits for takes effect
+      Given a running operation
+      When the client cancels it while somebody waits for it
+      Then it becomes cancelled in time
+
+    Scenario: The cancel of an operation that nobody has looked at takes effect
+      Given a running operation that has just been started
       When the client cancels it
       Then it becomes cancelled in time
 

@@ -20,6 +20,11 @@ Feature: The form of errors over REST
       When the client waits for that name
       Then every answer keeps the rule
 
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule
+
   @req:error.http.code-equals-status
   Rule: `error.code` equals the HTTP status code, not the gRPC number.
 
@@ -37,6 +42,11 @@ Feature: The form of errors over REST
       Given a server that offers Wait
       And a name that no operation has
       When the client waits for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
       Then every answer keeps the rule
 
   @req:error.http.status-name
@@ -58,6 +68,11 @@ Feature: The form of errors over REST
       When the client waits for that name
       Then every answer keeps the rule
 
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule
+
   @req:error.http.message
   Rule: `error.message` is a non-empty string.
 
@@ -75,6 +90,11 @@ Feature: The form of errors over REST
       Given a server that offers Wait
       And a name that no operation has
       When the client waits for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
       Then every answer keeps the rule
 
   @req:error.http.details-any
@@ -96,6 +116,11 @@ Feature: The form of errors over REST
       When the client waits for that name
       Then every answer keeps the rule
 
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule
+
   @req:error.http.details-unique
   Rule: No detail payload type occurs twice.
 
@@ -113,6 +138,11 @@ Feature: The form of errors over REST
       Given a server that offers Wait
       And a name that no operation has
       When the client waits for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
       Then every answer keeps the rule
 
   @req:error.http.content-type-json
@@ -134,6 +164,11 @@ Feature: The form of errors over REST
       When the client waits for that name
       Then every answer keeps the rule
 
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule
+
   @req:error.http.no-2xx-error
   Rule: An error is never sent with a 2xx status.
 
@@ -151,4 +186,9 @@ Feature: The form of errors over REST
       Given a server that offers Wait
       And a name that no operation has
       When the client waits for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
       Then every answer keeps the rule

@@ -19,3 +19,8 @@ Feature: The form of errors over gRPC
       And a name that no operation has
       When the client waits for that name
       Then every answer keeps the rule
+
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule

@@ -19,6 +19,11 @@ Feature: The details of errors
       When the client waits for that name
       Then every answer keeps the rule
 
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule
+
   @req:error.http.errorinfo-format
   Rule: If present, ErrorInfo.reason matches `[A-Z][A-Z0-9_]+[A-Z0-9]`, ≤ 63 chars; metadata keys ≤ 64 chars.
 
@@ -36,4 +41,9 @@ Feature: The details of errors
       Given a server that offers Wait
       And a name that no operation has
       When the client waits for that name
+      Then every answer keeps the rule
+
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
       Then every answer keeps the rule

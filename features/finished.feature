@@ -62,7 +62,12 @@ Feature: Cancelling a finished operation
   @req:cancel.finished.status-preferred
   Rule: Preferred: OK/`{}` (no-op) or FAILED_PRECONDITION (400).
 
-    Scenario: The answer is a preferred one
-      Given an operation that has succeeded
+    Scenario Outline: The answer is a preferred one
+      Given an operation that has <ended>
       When the client cancels it
       Then the answer is one of the preferred for a finished operation
+
+      Examples:
+        | ended     |
+        | succeeded |
+        | failed    |

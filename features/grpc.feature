@@ -95,6 +95,11 @@ Feature: What only gRPC has
       When the client waits for that name
       Then every answer keeps the rule
 
+    Scenario: An error of List
+      Given a server that offers List
+      When the client asks for a page that no list has
+      Then every answer keeps the rule
+
   @req:grpc.unknown-method
   Rule: An unknown method or service is UNIMPLEMENTED.
 

@@ -18,6 +18,7 @@ Feature: List and cancelled operations
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
   @req:list.consistent-with-get
   Rule: List shows the same done/result as Get for a terminal operation.

@@ -52,6 +52,7 @@ Feature: The state of a cancelled operation
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
   @req:cancel.state.not-deleted
   Rule: It is not deleted: Get with the same name keeps returning it.
@@ -119,6 +120,7 @@ Feature: The state of a cancelled operation
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
   @req:cancel.state.metadata-state
   Rule: Where metadata has a state enum, it agrees with the result: CANCELLED ⇔ error.code 1; an active state (PENDING/RUNNING/CANCELLING) only while done is false.

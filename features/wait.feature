@@ -18,6 +18,7 @@ Feature: Wait and cancelled operations
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
   @req:wait.timeout-bound
   Rule: Wait never lasts longer than its timeout (plus slack).

@@ -14,6 +14,7 @@ func givenSteps() []definition {
 	return []definition{
 		step(`an? (running|pending|slow|nested|uncancellable) operation`, givenInProgress),
 		step(`a running operation that has gone on for a while`, givenOld),
+		step(`a running operation that has just been started`, givenNew),
 		step(`(another|two other|three other) running operations?`, givenOthers),
 		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
 		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
@@ -54,7 +55,7 @@ func givenOld(ctx context.Context) error {
 	w := of(ctx)
 	op, err := w.startInProgress(ctx, targets.Running)
 	w.it = op
-	w.facts["old"] = true
+	w.facts["single"] = true
 	if err != nil {
 		return err
 	}
@@ -62,6 +63,18 @@ func givenOld(ctx context.Context) error {
 		return err
 	}
 	return w.inProgress(ctx, op)
+}
+
+// givenNew starts an operation and does not look at it.
+func givenNew(ctx context.Context) error {
+	w := of(ctx)
+	w.facts["single"] = true
+	op, err := w.start(ctx, targets.Running, "")
+	if err == nil && op.begun.Before(w.began) { // the one that was looked at before the first case
+		op, err = w.start(ctx, targets.Running, "")
+	}
+	w.it = op
+	return err
 }
 
 // givenOthers starts bystanders, each seen in progress.

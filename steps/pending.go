@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -42,11 +43,31 @@ func thenEndsAlike(ctx context.Context) error {
 	case s.end == endedVanished, s.end == endedUnreadable && !s.garbled:
 		finding = w.fail(s.look.call, "the cancelled operation, with error code 1", "a queued operation is gone after its cancel")
 	case s.end == endedWrongly, s.end == endedInName:
-	case guaranteed && s.end == endedNever, guaranteed && s.end == endedOtherwise && s.hasError:
+	case guaranteed && s.end == endedNever, guaranteed && s.end == endedOtherwise && (s.hasError || w.it.ranOn()):
 	default:
 		// A response may have come before the cancel: it may have started and
 		// finished meanwhile.
 		return inconclusive("%s (the cancel was answered %s)", w.ineffective(w.it, s), c.Status())
 	}
-	return w.unlessOneDoes(ctx, targets.Running, finding)
+	if s.hasResponse && !w.run.scarce(w.it.role) {
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return err
+		}
+		op, again, err := w.cancelAndSettle(ctx, op)
+		if err != nil {
+			return err
+		}
+		if again.end != s.end || !op.ranOn() {
+			return inconclusive("once, but not again: %s", w.ineffective(w.it, s))
+		}
+	}
+	return w.unlessUnsteady(ctx, w.it, w.unlessOneDoes(ctx, targets.Running, finding))
+}
+
+// ranOn tells whether a look that came after the accepted cancel has shown the
+// operation in progress: its end was not there before.
+func (op *operation) ranOn() bool {
+	accepted := op.acceptedAt()
+	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return !s.done && accepted.Before(s.sent) })
 }

@@ -10,7 +10,7 @@ import (
 
 func repeatSteps() []definition {
 	return []definition{
-		step(`the client cancels it (three|ten) times`, whenCancelsTimes),
+		step(`the client cancels it (twice|three times|ten times)`, whenCancelsTimes),
 		step(`the client cancels it until it has ended, and some more`, whenCancelsPastEnd),
 		step(`the client cancels it again before it has stopped`, whenCancelsAgain),
 		step(`sixteen clients cancel it at once`, whenCancelsAtOnce),
@@ -49,7 +49,7 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 	}
 	op.over = true
 	var out []repetition
-	times := map[string]int{"three": 3, "ten": 10}[count]
+	times := map[string]int{"twice": 2, "three times": 3, "ten times": 10}[count]
 	for i := 1; i < times; i++ {
 		// What takes long to stop is asked again later as well: by then it may
 		// be in another stage.

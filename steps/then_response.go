@@ -183,7 +183,7 @@ const further = 8
 // moreCancels has send cancel more running operations, and returns what judge
 // finds. That one cannot be started, or brings no answer, is no matter here.
 func (w *world) moreCancels(ctx context.Context, send func(context.Context, *operation) call, judge func(ctx context.Context, op *operation, c call) error) error {
-	if w.run.scarce(targets.Running) || w.facts["old"] == true { // those would be fresh
+	if w.run.scarce(targets.Running) || w.facts["single"] == true { // those would be like any others
 		return nil
 	}
 	err := together(further, func(int) error {

@@ -11,6 +11,7 @@ func whenSteps() []definition {
 	return []definition{
 		step(`the client cancels it`, whenCancels),
 		step(`the client cancels it and follows it to its end`, whenCancelsAndFollows),
+		step(`the client cancels it while somebody waits for it`, whenCancelsWaitedFor),
 		step(`the client follows it to its end`, whenFollows),
 		step(`the client cancels that name`, whenCancelsUnknown),
 		step(`the client cancels that name twice`, whenCancelsUnknownTwice),
@@ -76,6 +77,33 @@ func whenCancelsAndFollows(ctx context.Context) error {
 		return err
 	}
 	s, err := w.settle(ctx, op)
+	w.facts["settled"] = s
+	return err
+}
+
+// whenCancelsWaitedFor cancels an operation that a Wait is pending for, which
+// goes on until the operation has ended.
+func whenCancelsWaitedFor(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	w.facts["single"] = true
+	waiting, giveUp := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	op := w.it
+	go func() {
+		defer close(gone)
+		w.keepWaiting(waiting, op)
+	}()
+	defer func() { giveUp(); <-gone }()
+	if _, err := w.poll(ctx, op, becomesPending, func(look) (bool, error) { return false, nil }); err != nil {
+		return err
+	}
+	if err := whenCancels(ctx); err != nil || !w.theCall().Accepted() {
+		return err
+	}
+	s, err := w.settle(ctx, w.it)
 	w.facts["settled"] = s
 	return err
 }

@@ -101,6 +101,8 @@ func acceptanceMutants() []Mutant {
 			Fault: Fault{Service: func(next Service) Service {
 				return whenOld(func(*longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
+		{Name: "loses-unseen", Doc: "Loses the cancel of an operation that nobody has asked for: no worker has taken it up yet.",
+			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: losesUnseen}},
 		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault:  Fault{Options: func(o *Options) { o.CancelDelay, o.SlowStop = time.Hour, time.Hour }}},
@@ -122,6 +124,22 @@ func acceptanceMutants() []Mutant {
 					}
 				})}},
 	}
+}
+
+// losesUnseen is a hook that accepts the cancel of an operation in progress and
+// loses it where it was not asked for before.
+func losesUnseen(next Service) Service {
+	asked := newNameSet()
+	shown := getter{seen(dropFlag)(next), func(_ context.Context, op *longrunningpb.Operation) error {
+		asked.add(op.GetName())
+		return nil
+	}}
+	return canceller{shown, func(ctx context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() && asked.has(r.GetName()) == 0 {
+			return nil
+		}
+		return next.Cancel(ctx, r)
+	}}
 }
 
 // cancelsAlso cancels every other operation that also names besides the one

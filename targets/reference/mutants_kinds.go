@@ -108,6 +108,7 @@ func (d *divided) List(ctx context.Context, r *longrunningpb.ListOperationsReque
 // kindMutants have a fault that each of the other kinds of operations is free of.
 func kindMutants() []Mutant {
 	const unlisted, legal, message = "cancel.state.listed", "cancel.repeat.code-legal", "cancel.state.error-message"
+	const metadataKept = "cancel.state.metadata-kept"
 	mutant := func(k Kind, name, doc string, fault func(Service) Service, breaks ...string) Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: breaks, Fault: Fault{Service: ofKind(k, fault)}}
 	}
@@ -149,6 +150,7 @@ func kindMutants() []Mutant {
 			return next.Cancel(ctx, r)
 		})
 	}
+	bare := cancelledSeen(func(op *longrunningpb.Operation) { op.Metadata = nil })
 	wordless := cancelledSeen(func(op *longrunningpb.Operation) { op.GetError().Message = "" })
 	long := func(m Mutant) Mutant { m.Fault.Options = longStop; return m }
 	out := []Mutant{
@@ -165,12 +167,7 @@ func kindMutants() []Mutant {
 				}
 				return nil
 			}), "cancel.state.get-ok"),
-		mutant(Nested, "nested-forgotten", "Forgets a cancelled child 60 ms after it was first seen done.", remembering(func(h history, op *longrunningpb.Operation) error {
-			if isCancelled(op) && h.looks > 4 && time.Since(h.ended) > 60*time.Millisecond {
-				return notFound(op.GetName())
-			}
-			return nil
-		}), "cancel.state.retention"),
+		mutant(Nested, "nested-forgotten", "Forgets a cancelled child 60 ms after it was first seen done.", forgets, "cancel.state.retention"),
 		mutant(Nested, "nested-unlisted", "Lists no child that was cancelled.", unlists, unlisted),
 		mutant(Pending, "pending-unlisted", "Lists what has begun, and what still may: not what was cancelled in its queue.", unlists, unlisted),
 		mutant(Failing, "failed-listed-running", "Lists from an index that is told of successes only.", listedRunning(func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }), "list.consistent-with-get"),
@@ -206,8 +203,14 @@ func kindMutants() []Mutant {
 		}), "delete.after-cancel"),
 		mutant(Pending, "pending-cancelled-without-message", "Takes what is cancelled out of its queue, and has nothing to say of it.", wordless, message),
 		mutant(Nested, "nested-cancelled-without-message", "Cancels the children of an operation in code of its own, which leaves out the message.", wordless, message),
-		mutant(Pending, "pending-without-metadata", "Forgets the metadata of what is cancelled in its queue.",
-			cancelledSeen(func(op *longrunningpb.Operation) { op.Metadata = nil }), "cancel.state.metadata-kept"),
+		mutant(Pending, "pending-without-metadata", "Forgets the metadata of what is cancelled in its queue.", bare, metadataKept),
+		mutant(Pending, "pending-begins-all-the-same", "Marks what is cancelled in its queue, which the worker that takes it up does not look at.", beginsAllTheSame, "cancel.accept.pending"),
+		mutant(Failing, "failed-finished-invalid", "Takes the cancel of what has failed for a malformed request.", refuseFinished(codes.InvalidArgument), "cancel.finished.status-preferred"),
+		mutant(Slow, "slow-toggles", "Takes the second cancel of what has not stopped yet for the opposite of the first.", toggles, "cancel.repeat.single-outcome"),
+		mutant(Slow, "slow-unlisted", "Lists no operation whose work had to be killed.", unlists, unlisted),
+		mutant(Slow, "slow-without-metadata", "Ends an operation whose work had to be killed without its metadata, which the work had.", bare, metadataKept),
+		mutant(Slow, "slow-cancelled-without-message", "Has nothing to say of work that had to be killed.", wordless, message),
+		mutant(Slow, "slow-wait-not-woken", "Wakes those who wait when a cancel has stopped the work at once.", sleepy, waitReleased),
 	}
 	grpc := func(m Mutant) Mutant {
 		m.BreaksOn = map[targets.Transport][]string{targets.REST: nil, targets.GRPC: m.Breaks}
@@ -230,4 +233,21 @@ func listedRunning(of func(op *longrunningpb.Operation) bool) func(Service) Serv
 		}
 		return true
 	})
+}
+
+// beginsAllTheSame is a hook by which an accepted cancel is no more than noted,
+// and the operation succeeds a while later.
+func beginsAllTheSame(next Service) Service {
+	noted := newNameSet()
+	known := remembering(func(h history, op *longrunningpb.Operation) error {
+		if noted.has(op.GetName()) > 0 && time.Since(h.begun) > 300*time.Millisecond {
+			op.Done, op.Result = true, &longrunningpb.Operation_Response{Response: packed(nil)}
+			setState(op, succeeded)
+		}
+		return nil
+	})(next)
+	return canceller{known, func(_ context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
+		noted.add(r.GetName())
+		return nil
+	}}
 }

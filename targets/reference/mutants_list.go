@@ -2,12 +2,15 @@ package reference
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // A lister is a Service whose List is another one.
@@ -109,6 +112,25 @@ func listMutants() []Mutant {
 				}
 				return true
 			}),
+		{Name: "lists-error-as-envelope", Doc: "Writes the error of an operation as that of an HTTP answer, in lists only.", Breaks: []string{"operation.json.error-is-status"},
+			Fault: Fault{REST: answers(restMethod, targets.List, func(d *draft) {
+				doc := d.doc()
+				ops, _ := doc["operations"].([]any)
+				for _, op := range ops {
+					if op, ok := op.(map[string]any); ok && op["error"] != nil {
+						op["error"] = map[string]any{"error": op["error"]}
+					}
+				}
+				if ops != nil {
+					d.setDoc(doc)
+				}
+			})}},
+		{Name: "list-error-as-text", Doc: "Writes the errors of List as a text where an object should be.", Breaks: []string{"error.http.json-envelope"},
+			Fault: Fault{REST: answers(restMethod, targets.List, func(d *draft) {
+				if d.status >= http.StatusBadRequest {
+					d.setDoc(map[string]any{"error": "the list cannot be given"})
+				}
+			})}},
 		{Name: "cancel-lists-unknown", Doc: "Leaves an entry in the list when an unknown name is cancelled; Get does not find it.",
 			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: listsUnknown}},
 	}, filterMutants()...)

@@ -80,23 +80,7 @@ func repeatMutants() []Mutant {
 			})}},
 		{Name: "repeat-resumes", Doc: "Toggles: a second cancel takes the first back.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
-			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: func(next Service) Service {
-				taken := newNameSet()
-				shown := seen(func(op *longrunningpb.Operation) {
-					if n := taken.has(op.GetName()); n > 0 && n%2 == 0 {
-						op.Done, op.Result = false, nil
-						setState(op, running)
-					}
-				})(next)
-				return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
-					if op := peek(ctx, next, name); op != nil && !op.GetDone() {
-						taken.add(name)
-						_ = plainCancel(ctx, next, name)
-						return nil
-					}
-					return plainCancel(ctx, next, name)
-				})(shown)
-			}}},
+			Fault:  Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: toggles}},
 		{Name: "repeat-aborts", Doc: "Ends an operation that is cancelled again while it stops as aborted.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
@@ -125,4 +109,24 @@ func purged(names *nameSet) func(Service) Service {
 		}
 		return nil
 	})
+}
+
+// toggles is a hook by which every second cancel of an operation in progress
+// takes the one before it back.
+func toggles(next Service) Service {
+	taken := newNameSet()
+	shown := seen(func(op *longrunningpb.Operation) {
+		if n := taken.has(op.GetName()); n > 0 && n%2 == 0 {
+			op.Done, op.Result = false, nil
+			setState(op, running)
+		}
+	})(next)
+	return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
+		if op := peek(ctx, next, name); op != nil && !op.GetDone() {
+			taken.add(name)
+			_ = plainCancel(ctx, next, name)
+			return nil
+		}
+		return plainCancel(ctx, next, name)
+	})(shown)
 }

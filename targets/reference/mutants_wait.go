@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // A waitService is a Service whose Wait is another one.
@@ -74,6 +76,26 @@ func (c *waitCount) add(name string, n int) int {
 	return c.count[name]
 }
 
+// cancelsWaited answers the cancel of an operation that a Wait is pending for.
+func cancelsWaited(answer error) func(Service) Service {
+	return func(next Service) Service {
+		waiting := newWaitCount()
+		counted := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			if !before.GetDone() {
+				waiting.add(r.GetName(), 1)
+				defer waiting.add(r.GetName(), -1)
+			}
+			return next.Wait(ctx, r)
+		})(next)
+		return canceller{counted, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if waiting.add(r.GetName(), 0) > 0 {
+				return answer
+			}
+			return next.Cancel(ctx, r)
+		}}
+	}
+}
+
 // forever is longer than any caller waits.
 const forever = time.Minute
 
@@ -134,6 +156,18 @@ func waitTimeMutants() []Mutant {
 					return op, err
 				})(next)
 			}}},
+		{Name: "wait-refuses-cancel", Doc: "Refuses to cancel an operation while a Wait for it is pending.", Breaks: []string{"cancel.accept.in-progress"},
+			Fault: Fault{Service: cancelsWaited(refuse(codes.FailedPrecondition, "OPERATION_WATCHED", "the operation is being waited for"))}},
+		{Name: "wait-loses-cancel", Doc: "Sends a cancel to the one who waits for the operation, instead of to the worker.", Breaks: []string{"cancel.effect.best-effort"},
+			Fault: Fault{Service: func(next Service) Service { return cancelsWaited(nil)(seen(dropFlag)(next)) }}},
+		{Name: "wait-shows-both", Doc: "Answers a Wait for a cancelled operation with its error and with the response so far.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"operation.result.exclusive"}, targets.GRPC: nil},
+			Fault: Fault{REST: answers(restMethod, targets.Wait, func(d *draft) {
+				if doc := d.doc(); doc["error"] != nil && doc["name"] != nil {
+					doc["response"] = map[string]any{"@type": "type.googleapis.com/google.protobuf.Empty", "value": map[string]any{}}
+					d.setDoc(doc)
+				}
+			})}},
 		{Name: "wait-blocks-cancel", Doc: "Keeps a lock while a Wait is pending, which a cancel needs.", Breaks: []string{waitReleased},
 			Fault: Fault{Service: func(next Service) Service {
 				waiting := newWaitCount()
