@@ -23,6 +23,11 @@ Feature: When and how a cancel takes effect
       When the client cancels it and takes the time
       Then the cancel returns before the operation has stopped
 
+    Scenario: A second cancel does not wait for the end either
+      Given a slow operation
+      When the client cancels it twice and takes the time of the second
+      Then the cancel returns before the operation has stopped
+
     @rest
     Scenario: A cancel without a body does not wait for the end either
       Given a slow operation

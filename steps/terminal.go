@@ -210,6 +210,7 @@ func promptSteps() []definition {
 	return []definition{
 		step(`the client cancels it and takes the time`, whenTimesCancel),
 		step(`the client cancels it without a body and takes the time`, whenTimesBodiless),
+		step(`the client cancels it twice and takes the time of the second`, whenTimesSecond),
 		step(`the cancel returns before the operation has stopped`, thenPrompt),
 		step(`the cancel is accepted like that of a running one`, thenAcceptedAlike),
 		step(`it ends as one that was running`, thenEndsAlike),
@@ -250,6 +251,25 @@ func whenTimesBodiless(ctx context.Context) error {
 		c, _ := w.cancelInForm(ctx, op, bare) // which every operation can be sent
 		return c
 	})
+}
+
+// whenTimesSecond takes the time of a cancel that follows upon another. That it is
+// refused, as it may be, is quick enough.
+func whenTimesSecond(ctx context.Context) error {
+	w := of(ctx)
+	refused := false
+	err := w.timeCancels(ctx, func(op *operation) call {
+		if first := w.cancel(ctx, op); !first.Accepted() {
+			return first
+		}
+		c := w.cancel(ctx, op)
+		refused = c.err == nil && !c.Accepted() && !transient(c.Exchange)
+		return c
+	})
+	if err == nil && refused {
+		return inapplicable("a repeated cancel is refused")
+	}
+	return err
 }
 
 // timeCancels cancels a slow operation and takes the time, again on a fresh one
