@@ -401,7 +401,7 @@ func shownBefore(h history, c event) bool {
 
 // ineffective: a cancel that was refused has no effect.
 func ineffective(h history) *finding {
-	if !h.harmless {
+	if !h.harmless || !h.oursAlone() {
 		return nil
 	}
 	for _, e := range h.events {

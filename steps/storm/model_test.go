@@ -115,6 +115,7 @@ func TestModel(t *testing.T) {
 		{"cancelled by nobody", "", []event{shows(0, progress), shows(2, cancelled)}, []string{"cancel.isolation.siblings"}, 1},
 		{"cancelled at the same time as it is cancelled", "", []event{shows(0, progress), lasting(shows(2, cancelled), 3), cancel(4, accepted)}, nil, 0},
 		{"fails with code 1 by itself", targets.Failing, []event{shows(0, progress), shows(2, cancelled)}, nil, 0},
+		{"refused, and fails with code 1 by itself", targets.Failing, []event{shows(0, progress), cancel(2, refused), shows(4, cancelled)}, nil, 0},
 		{"another operation", "", []event{named(shows(0, progress), "operations/a"), named(shows(2, cancelled), "operations/b"), named(shows(4, progress), "operations/a"), cancel(6, accepted)}, []string{"cancel.state.name-unchanged"}, 1},
 		{"its name is another everywhere", "", []event{named(shows(0, progress), "operations/b"), cancel(2, accepted), named(shows(4, cancelled), "operations/b")}, nil, 0},
 		{"Get fails after a cancel", "", []event{shows(0, progress), cancel(2, accepted), get(4, fault), shows(6, cancelled)}, []string{"cancel.state.get-ok"}, 2},

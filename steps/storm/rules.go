@@ -85,10 +85,14 @@ func acceptedWhileRunning(h history) *finding {
 // siblings is what the cancel of another operation breaks.
 const siblings = "cancel.isolation.siblings"
 
+// oursAlone tells whether only a cancel of ours can make the operation
+// CANCELLED: its own error may be any, and others may cancel what is theirs.
+func (h history) oursAlone() bool { return h.role != targets.Failing && !h.foreign }
+
 // untouched: an operation of which no cancel was sent is not cancelled, by
 // those of others for instance.
 func untouched(h history) *finding {
-	if h.role == targets.Failing || h.foreign { // its own error may be any; others may cancel it
+	if !h.oursAlone() {
 		return nil
 	}
 	for _, e := range h.events {
