@@ -211,14 +211,15 @@ func again(h history, a, b event) *event {
 }
 
 // gone returns the answers NOT_FOUND to what the transport had shown before
-// and this storm had not begun to delete.
+// and this storm had not begun to delete. One that reads must have shown it
+// itself: a copy may learn of an operation later than what Wait looks at.
 func (h history) gone(methods ...targets.Method) (found, lost []event) {
 	for _, e := range h.events {
 		if e.answer != missing || e.end > h.deleted || !slices.Contains(methods, e.method) {
 			continue
 		}
 		for _, f := range h.events {
-			if f.looks() && f.transport == e.transport && f.before(e) {
+			if f.looks() && f.transport == e.transport && f.before(e) && (e.method == targets.Cancel || f.method == e.method) {
 				found, lost = append(found, f), append(lost, e)
 				break
 			}

@@ -32,6 +32,12 @@ func shows(ms int, s snapshot) event {
 	return e
 }
 
+func waits(ms int, s snapshot) event {
+	e := shows(ms, s)
+	e.method = targets.Wait
+	return e
+}
+
 func overGRPC(e event) event {
 	e.transport = targets.GRPC
 	return e
@@ -89,6 +95,8 @@ func TestModel(t *testing.T) {
 		{"each transport has its own result", "", []event{shows(0, succeeded), overGRPC(shows(2, aborted)), shows(4, succeeded)}, []string{"transport.parity"}, 3},
 		{"a gap after a cancel", "", []event{shows(0, progress), cancel(2, accepted), get(4, missing), shows(6, progress)}, []string{"get.after-cancel.continuous"}, 4},
 		{"not visible at once", "", []event{get(0, missing), shows(2, progress)}, nil, 0},
+		{"a copy learns of it late", "", []event{waits(0, progress), cancel(2, accepted), get(4, missing), shows(6, progress)}, nil, 0},
+		{"a copy has yet to learn of it", "", []event{cancel(0, accepted), waits(2, cancelled), get(4, missing)}, nil, 0},
 		{"cancel deletes", "", []event{shows(0, progress), cancel(2, accepted), get(4, missing)}, []string{"cancel.state.not-deleted"}, 3},
 		{"it ended, and was deleted", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), get(60, missing)}, []string{"cancel.state.not-deleted"}, 3},
 		{"it is not kept", "", []event{shows(0, progress), cancel(2, accepted), shows(4, cancelled), get(150, missing)}, []string{"cancel.state.retention"}, 3},

@@ -41,6 +41,8 @@ func habitVariants() []Variant {
 			Fault: Fault{Service: ofKind(Nested, cancels(func(_ context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
 				return refuse(codes.Unimplemented, "NOT_CANCELLABLE", "%q is a part of another operation", r.GetName())
 			}))}},
+		{Name: "gets-know-late", Alone: true, Doc: "Gets from a copy that knows an operation 100 ms after its start, while Waits and cancels know it at once.",
+			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments()} }}},
 		{Name: "no-cancel-often-busy", Alone: true, Doc: "Has no cancel, and is too busy to say so at every other call.",
 			Fault: Fault{Options: noCancel, Service: func(next Service) Service {
 				var calls atomic.Int64
@@ -52,6 +54,29 @@ func habitVariants() []Variant {
 				}}
 			}}},
 	}
+}
+
+// A lateCopy is what Get alone reads from.
+type lateCopy struct {
+	Service
+	started *moments
+}
+
+// Start implements Service.
+func (s lateCopy) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := s.Service.Start(ctx, r)
+	if err == nil {
+		s.started.set(op.GetName())
+	}
+	return op, err
+}
+
+// Get implements Service.
+func (s lateCopy) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	if s.started.within(r.GetName(), 100*time.Millisecond) {
+		return nil, notFound(r.GetName())
+	}
+	return s.Service.Get(ctx, r)
 }
 
 // A counting Service chooses numbers for ids.
