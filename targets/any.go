@@ -14,7 +14,9 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // Bounds of what sameWire looks into; beyond them bytes are compared as they are.
@@ -25,7 +27,8 @@ const (
 
 // SameAny tells whether two google.protobuf.Any values, as two answers over one
 // transport show them (Exchange.Doc), are equal: over gRPC by their wire form,
-// over REST by their JSON value.
+// over REST by their JSON value, and where their type is linked in by the wire
+// form of that.
 func SameAny(t Transport, a, b any) bool {
 	if t == GRPC {
 		aType, aBytes, aOK := WireAny(a)
@@ -34,7 +37,23 @@ func SameAny(t Transport, a, b any) bool {
 			return sameWire(aType, aBytes, bType, bBytes)
 		}
 	}
-	return reflect.DeepEqual(a, b) || Canonical(a) == Canonical(b)
+	if reflect.DeepEqual(a, b) || Canonical(a) == Canonical(b) {
+		return true
+	}
+	aKnown, aOK := knownAny(a)
+	bKnown, bOK := knownAny(b)
+	return aOK && bOK && sameWire(aKnown.GetTypeUrl(), aKnown.GetValue(), bKnown.GetTypeUrl(), bKnown.GetValue())
+}
+
+// knownAny reads the JSON form of an Any whose type is linked in, such as a
+// Duration, of which 1.5s and 1.500s are one.
+func knownAny(v any) (*anypb.Any, bool) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, false
+	}
+	out := new(anypb.Any)
+	return out, protojson.Unmarshal(data, out) == nil
 }
 
 // WireAny reads an Any as the gRPC client renders it; ok is false where it is

@@ -122,6 +122,19 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
+// TestSameAny compares Any values as REST shows them.
+func TestSameAny(t *testing.T) {
+	duration := func(s string) any {
+		return map[string]any{"@type": "type.googleapis.com/google.protobuf.Duration", "value": s}
+	}
+	unknown := func(n json.Number) any { return map[string]any{"@type": "type.example.com/demo.v1.Result", "n": n} }
+	assert.True(t, SameAny(REST, duration("1.5s"), duration("1.500s")))
+	assert.False(t, SameAny(REST, duration("1.5s"), duration("1.501s")))
+	assert.False(t, SameAny(REST, duration("1.5s"), nil))
+	assert.True(t, SameAny(REST, unknown("10"), unknown("1e1")))
+	assert.False(t, SameAny(REST, unknown("10"), unknown("11")))
+}
+
 func TestSameWire(t *testing.T) {
 	entry := func(k, v byte) []byte { return field(field(nil, 1, k), 2, v) }
 	for _, c := range []struct {

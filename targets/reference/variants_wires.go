@@ -198,6 +198,18 @@ func numbersInTurn(next http.Handler) http.Handler {
 	})(next)
 }
 
+// durationsInTurn makes each response a Duration, spelt in one way and in another
+// in turn.
+func durationsInTurn(next http.Handler) http.Handler {
+	var answers atomic.Int64
+	return operationDocs(func(op map[string]any) {
+		if op["response"] != nil {
+			op["response"] = map[string]any{"@type": "type.googleapis.com/google.protobuf.Duration",
+				"value": []string{"1.5s", "1.500s"}[answers.Add(1)%2]}
+		}
+	})(next)
+}
+
 func answerVariants() []Variant {
 	onError := func(edit func(e map[string]any)) func(http.Handler) http.Handler {
 		return operationDocs(func(op map[string]any) {
@@ -229,6 +241,8 @@ func answerVariants() []Variant {
 			})}},
 		{Name: "writes-numbers-in-turn", Doc: "Writes the numbers of a response in two ways, each as often.",
 			Fault: Fault{REST: numbersInTurn}},
+		{Name: "spells-durations-in-turn", Doc: "Answers the response as a Duration, which ProtoJSON spells in several ways.",
+			Fault: Fault{REST: durationsInTurn}},
 		{Name: "large-metadata", Doc: "Has metadata of 64 KiB.",
 			Fault: Fault{Service: seen(func(op *longrunningpb.Operation) {
 				editMetadata(op, func(fields map[string]*structpb.Value) {
