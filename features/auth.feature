@@ -24,6 +24,17 @@ Feature: Who may cancel
         | its own name in the body             |
         | the system parameters                |
 
+    Scenario Outline: Without credentials an operation in another state is not cancelled either
+      Given a <state> operation
+      When a caller without credentials cancels it
+      Then the caller is told to say who it is
+      And the cancel that was denied has no effect
+
+      Examples:
+        | state   |
+        | pending |
+        | nested  |
+
   @req:auth.insufficient
   Rule: An identified caller without permission: PERMISSION_DENIED (403 / 7).
 

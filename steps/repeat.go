@@ -53,8 +53,10 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 	for i := 1; i < times; i++ {
 		// What takes long to stop is asked again later as well: by then it may
 		// be in another stage.
-		if last := i == times-1; last && op.role == targets.Slow && !sleep(ctx, slowStop/2) {
-			return stopped(ctx)
+		if last := i == times-1; last && op.role == targets.Slow {
+			if _, err := w.poll(ctx, op, slowStop/2, func(look) (bool, error) { return false, nil }); err != nil {
+				return err
+			}
 		}
 		r, err := w.repeat(ctx, op)
 		if err != nil {

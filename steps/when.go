@@ -81,14 +81,15 @@ func whenCancelsAndFollows(ctx context.Context) error {
 	return err
 }
 
-// whenCancelsWaitedFor cancels an operation that a Wait is pending for, which
-// goes on until the operation has ended.
+// whenCancelsWaitedFor cancels an operation that one Wait has expired for, and
+// another is pending for, which goes on until the operation has ended.
 func whenCancelsWaitedFor(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.offered(ctx, targets.Wait); err != nil {
 		return err
 	}
 	w.facts["single"] = true
+	w.call(ctx, targets.Wait, waitRequest(w.it.name, probeWait), "")
 	waiting, giveUp := context.WithCancel(ctx)
 	gone := make(chan struct{})
 	op := w.it

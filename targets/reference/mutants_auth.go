@@ -42,6 +42,14 @@ func admitted(ctx context.Context, next Service, r *longrunningpb.CancelOperatio
 	return next.Cancel(asOwner(ctx), r)
 }
 
+// admitQueued does so where the operation has not begun.
+func admitQueued(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+	if stateOf(peek(ctx, next, r.GetName())) == pending {
+		return admitted(ctx, next, r)
+	}
+	return next.Cancel(ctx, r)
+}
+
 // deniedLate cancels, and then denies.
 func deniedLate(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 	_ = admitted(ctx, next, r) // the caller is not told
@@ -92,12 +100,6 @@ func formAccessMutants() []Mutant {
 		return next.Cancel(ctx, r)
 	}, nil)
 	anonymousFinished.Target = asGoogle
-	queued := answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-		if stateOf(peek(ctx, next, r.GetName())) == pending {
-			return admitted(ctx, next, r)
-		}
-		return next.Cancel(ctx, r)
-	})
 	return []Mutant{
 		onREST("anonymous-admitted-without-body", "Checks callers in code that is passed over where there is no body.",
 			throughREST(func(r *http.Request, body []byte) bool { return noBody(r, body) && anonymous(r) }), missing),
@@ -108,7 +110,8 @@ func formAccessMutants() []Mutant {
 				return bytes.Contains(body, []byte(`"name"`)) && !anonymous(r)
 			}), insufficient),
 		onREST("denied-late-without-body", "Checks callers only after a cancel that has no body.", lateWithoutBody, "auth.no-effect"),
-		{Name: "stranger-admitted-to-queue", Doc: "Lets everybody that it knows cancel what has not begun.", Breaks: []string{insufficient}, Fault: queued},
+		{Name: "anonymous-admitted-to-queue", Doc: "Lets everybody cancel what has not begun.", Breaks: []string{missing}, Fault: answersCallers(admitQueued, nil)},
+		{Name: "stranger-admitted-to-queue", Doc: "Lets everybody that it knows cancel what has not begun.", Breaks: []string{insufficient}, Fault: answersCallers(nil, admitQueued)},
 		{Name: "stranger-unimplemented", Doc: "Says to callers without permission that it has no such method.", Breaks: []string{insufficient},
 			Fault: answersCallers(nil, denyAs(refuse(codes.Unimplemented, "METHOD_UNKNOWN", "no such method")))},
 		{Name: "stranger-admitted-again", Doc: "Remembers whom it has denied as somebody whom it knows.", Breaks: []string{insufficient}, Fault: Fault{

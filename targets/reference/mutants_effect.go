@@ -113,6 +113,33 @@ func acceptanceMutants() []Mutant {
 					fields["requestedCancellation"] = structpb.NewBoolValue(false)
 				})
 			})}},
+		{Name: "second-request-unset", Doc: "Has a second cancel take the first one's mark out of the metadata, and stops all the same.",
+			Breaks: []string{"cancel.effect.requested-flag"},
+			Fault: Fault{Service: ofKind(Slow, remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.cancels > 1 {
+					editMetadata(op, func(fields map[string]*structpb.Value) {
+						fields["requestedCancellation"] = structpb.NewBoolValue(false)
+					})
+				}
+				return nil
+			}))}},
+		{Name: "wait-leaves-deaf", Doc: "Loses the cancel of an operation that a Wait has expired for.",
+			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: func(next Service) Service {
+				expired := newNameSet()
+				noting := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					op, err := next.Wait(ctx, r)
+					if err == nil && !op.GetDone() {
+						expired.add(r.GetName())
+					}
+					return op, err
+				})(seen(dropFlag)(next))
+				return canceller{noting, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if expired.has(r.GetName()) > 0 {
+						return nil
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
 		{Name: "forgets-request", Doc: "Shows that a cancellation was requested only until the operation ends.",
 			Breaks: []string{"cancel.effect.requested-flag"},
 			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 50 * time.Millisecond },
