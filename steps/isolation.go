@@ -52,9 +52,32 @@ func gravest(errs []error) error {
 // another operation, which must have been accepted.
 func thenOthersGoOn(ctx context.Context) error {
 	w := of(ctx)
-	return together(len(w.others), func(i int) error {
+	err := together(len(w.others), func(i int) error {
 		return w.unaffected(ctx, w.others[i], "the cancel of another operation")
 	})
+	return w.unlessMisrouted(ctx, err)
+}
+
+// unlessMisrouted keeps a finding about a cancel over REST of a name with several
+// segments only where such a cancel reaches what it names:
+// cancel.route.multi-segment-name owns that. Other errors stay.
+func (w *world) unlessMisrouted(ctx context.Context, finding error) error {
+	p, err := w.pathOf(w.it.name)
+	reached := w.settled().end != endedNever && w.settled().end != endedKnownEffect
+	if !isViolation(finding) || !w.rest() || err != nil || !strings.Contains(p.id(), "/") || reached || w.run.role(targets.Nested) != nil || w.run.scarce(targets.Nested) {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, targets.Nested)
+	if err != nil {
+		return err
+	}
+	c := w.cancel(ctx, op)
+	if c.Accepted() {
+		if s, err := w.settle(ctx, op); err != nil || s.end == endedCancelled {
+			return finding
+		}
+	}
+	return inconclusive("no cancel of a name with several segments reaches the operation that it names (see cancel.route.multi-segment-name): %v", finding)
 }
 
 // thenItGoesOn judges that what the client did has not touched the operation.

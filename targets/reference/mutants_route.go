@@ -213,6 +213,13 @@ func nameMutants() []Mutant {
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), answering(refuse(codes.Unimplemented, "NO_ROUTE", "method not allowed")))}},
 		{Name: "routes-one-segment-page", Doc: "Does so behind a router that answers what it does not know with a page.",
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), func(_ http.Handler, w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })}},
+		{Name: "shortens-nested-name", Doc: "Takes the first segment after operations for the id, and the cancel of what it does not know for done.",
+			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				id, _, _ := strings.Cut(idIn(rawPath(r.URL)), "/")
+				parent, _, _ := strings.Cut(rawPath(r.URL), "/operations/")
+				record(next, redirected(r, r.Method, parent+"/operations/"+id+verbSuffix))
+				writeJSON(w, http.StatusOK, []byte("{}"))
+			})}},
 		{Name: "nested-name-500", Doc: "Fails on a name of several segments.",
 			Breaks: []string{segments}, Fault: Fault{REST: where(posted(nestedCancel), crash)}},
 		{Name: "takes-last-segment", Doc: "Takes the last segment of a name for its id, and the cancel of what it does not know for done.",
