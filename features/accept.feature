@@ -65,3 +65,8 @@ Feature: An accepted cancel
       Given a running operation
       When the client cancels it and follows it to its end
       Then its metadata shows the request
+
+    Scenario: The request still shows after another
+      Given a slow operation
+      When the client cancels it twice
+      Then its metadata shows the request

@@ -27,6 +27,11 @@ Feature: What every operation keeps
       When the client follows it to its end
       Then every answer keeps the rule
 
+    Scenario: An operation that somebody waits for
+      Given a running operation
+      When the client cancels it while a Wait for it is pending
+      Then every answer keeps the rule
+
   @req:operation.result.present
   Rule: When done, one of `error`/`response` is present.
 

@@ -27,6 +27,11 @@ Feature: What every operation keeps in JSON
       When the client follows it to its end
       Then every answer keeps the rule
 
+    Scenario: An operation that has failed, in a list
+      Given an operation that has failed
+      When the client lists the operations
+      Then every answer keeps the rule
+
   @req:operation.json.any-type
   Rule: `metadata` and `response`, when present and non-null, are objects with a string `@type`.
 

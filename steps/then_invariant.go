@@ -83,6 +83,9 @@ func whenWaitsUnknown(ctx context.Context) error {
 func thenRequestShows(ctx context.Context) error {
 	w := of(ctx)
 	id := w.plan.requirement.ID
+	if _, err := w.get(ctx, w.it); err != nil {
+		return err
+	}
 	if n := len(w.it.snapshots); n == 0 || w.held[id] || w.broken(id) >= 0 {
 		return thenKept(ctx)
 	} else if _, present := requestedFlag(w.metadata(w.it.snapshots[n-1])); !present {
