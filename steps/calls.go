@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -130,8 +131,19 @@ func (w *world) getOn(ctx context.Context, op *operation, connection int) (look,
 			}
 			return look{call: c}, inconclusive("Get answered %s, %d times", c.Status(), try)
 		}
+		if err := unread(c); err != nil {
+			return look{call: c}, err
+		}
 		return w.sight(op, c), nil
 	}
+}
+
+// unread rules on an answer that is larger than what is read of one.
+func unread(c call) error {
+	if errors.Is(c.DocErr, targets.ErrBeyond) {
+		return inconclusive("%s answered more than is read of an answer: %v", c.Method, c.DocErr)
+	}
+	return nil
 }
 
 // sight reads the answer of a Get and keeps what it shows of the operation.

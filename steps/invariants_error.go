@@ -86,7 +86,7 @@ var errorNotJudged = [...]int{405, 411, 413, 414, 415, 429, 431, 502, 503, 504}
 // checkError judges the form of an error that answers a well-formed call
 // (AIP-193; google/rpc/error_details.proto), and that success is none.
 func (w *world) checkError(c call) {
-	if c.err != nil {
+	if c.err != nil || unread(c) != nil {
 		return
 	}
 	if c.Transport == targets.GRPC {

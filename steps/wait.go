@@ -155,6 +155,9 @@ func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Durat
 		out.look = look{call: c}
 		return out, nil
 	}
+	if err := unread(c); err != nil {
+		return out, err
+	}
 	out.look = w.sightWait(op, c)
 	return out, nil
 }

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,7 +27,7 @@ const (
 // json.Number. An error tells the offset in bytes and what is wrong there.
 func DecodeJSON(data []byte) (any, error) {
 	if len(data) > maxJSON {
-		return nil, fmt.Errorf("json: %d bytes are more than %d", len(data), maxJSON)
+		return nil, fmt.Errorf("json: %d bytes are more than %d: %w", len(data), maxJSON, ErrBeyond)
 	}
 	p := &jsonParser{data: data}
 	p.space()
@@ -46,6 +47,14 @@ type jsonParser struct {
 	data   []byte
 	at     int
 	values int // read so far
+}
+
+// ErrBeyond is why an answer was not read that is longer, or larger in another
+// way, than what this package reads: that says nothing of the server.
+var ErrBeyond = errors.New("beyond what is read")
+
+func (p *jsonParser) beyond(format string, args ...any) error {
+	return fmt.Errorf("json: offset %d: %s: %w", p.at, fmt.Sprintf(format, args...), ErrBeyond)
 }
 
 func (p *jsonParser) wrong(format string, args ...any) error {
@@ -87,12 +96,12 @@ func (p *jsonParser) value(depth int) (any, error) {
 		return nil, p.wrong("end of text, want a value")
 	}
 	if p.values++; p.values > maxValues {
-		return nil, p.wrong("more than %d values", maxValues)
+		return nil, p.beyond("more than %d values", maxValues)
 	}
 	switch c := p.data[p.at]; {
 	case c == '{' || c == '[':
 		if depth == maxDepth {
-			return nil, p.wrong("deeper than %d", maxDepth)
+			return nil, p.beyond("deeper than %d", maxDepth)
 		}
 		if c == '{' {
 			return p.object(depth + 1)
@@ -219,11 +228,11 @@ func (p *jsonParser) number() (json.Number, error) {
 	text := string(p.data[start:p.at])
 	if len(text) > maxNumber {
 		p.at = start
-		return "", p.wrong("number of %d characters, at most %d are read", len(text), maxNumber)
+		return "", p.beyond("number of %d characters, at most %d are read", len(text), maxNumber)
 	}
 	if n, err := strconv.Atoi("0" + exponent); err != nil || n > maxExponent {
 		p.at = start
-		return "", p.wrong("exponent of %s is beyond %d", text, maxExponent)
+		return "", p.beyond("exponent of %s is beyond %d", text, maxExponent)
 	}
 	return json.Number(text), nil
 }

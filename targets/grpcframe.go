@@ -150,7 +150,7 @@ func (a *grpcAnswer) keep(payload []byte, flag byte, encoding string, length, li
 	}
 	a.payloads = append(a.payloads, payload)
 	if a.problem == nil && problem == nil && a.truncated {
-		problem = fmt.Errorf("message is longer than %d bytes", limit)
+		problem = fmt.Errorf("message is longer than %d bytes: %w", limit, ErrBeyond)
 	}
 	if a.problem == nil {
 		a.problem = problem

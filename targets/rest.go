@@ -256,7 +256,7 @@ func (r *restClient) read(x *Exchange, resp *http.Response) {
 	case packed != nil:
 		x.DocErr = packed
 	case x.Truncated:
-		x.DocErr = fmt.Errorf("body is longer than %d bytes", r.maxBody)
+		x.DocErr = fmt.Errorf("body is longer than %d bytes: %w", r.maxBody, ErrBeyond)
 	default:
 		x.Doc, x.DocErr = DecodeJSON(x.Body)
 	}

@@ -164,8 +164,12 @@ func grpcVariants() []Variant {
 	}
 }
 
-// largeMetadata is the size of metadata that is large, in bytes.
-const largeMetadata = 64 << 10
+// largeMetadata is the size of metadata that is large, in bytes; hugeMetadata that
+// of what nobody would read.
+const (
+	largeMetadata = 64 << 10
+	hugeMetadata  = 1<<20 + largeMetadata
+)
 
 // shuffled packs a Struct anew, its entries in any order.
 func shuffled(a *anypb.Any, extra bool) *anypb.Any {
@@ -248,6 +252,29 @@ func answerVariants() []Variant {
 				editMetadata(op, func(fields map[string]*structpb.Value) {
 					fields["log"] = structpb.NewStringValue(strings.Repeat("x", largeMetadata))
 				})
+			})}},
+		{Name: "huge-log-when-cancelled", Alone: true, Doc: "Keeps the log of the work in the metadata of a cancelled operation: more than 1 MiB.",
+			Fault: Fault{Service: func(next Service) Service {
+				return thief{Service: next, get: func(op *longrunningpb.Operation) error {
+					if isCancelled(op) {
+						editMetadata(op, func(fields map[string]*structpb.Value) {
+							fields["log"] = structpb.NewStringValue(strings.Repeat("x", hugeMetadata))
+						})
+					}
+					return nil
+				}}
+			}}},
+		{Name: "many-steps-when-cancelled", Alone: true, Doc: "Lists 60,000 steps of the work in the metadata of a cancelled operation.",
+			Fault: Fault{REST: answers(restMethod, targets.Get, func(d *draft) {
+				op := d.doc()
+				if m, ok := op["metadata"].(map[string]any); ok && op["error"] != nil {
+					m["steps"] = make([]int, 60_000)
+					d.setDoc(op)
+				}
+			})}},
+		{Name: "speaks-another-language", Doc: "Words its errors in another language than English, with line feeds and percent signs.",
+			Fault: Fault{Service: errorsAs(func(s *rpcstatus.Status) {
+				s.Message = "100 %: нет такой операции\n操作が見つかりません "
 			})}},
 		{Name: "metadata-of-its-own-type", Doc: "Has metadata of a type that nobody else knows.",
 			Fault: Fault{REST: operationDocs(func(op map[string]any) {
