@@ -17,8 +17,21 @@ const maxPages = 200
 // doneFilters are spellings of one filter (AIP-160), tried in this order.
 var doneFilters = [...]string{"done=true", "done = true"}
 
-// activeFilters are the opposites of doneFilters.
-var activeFilters = map[string]string{"done=true": "done=false", "done = true": "done = false"}
+// activeFilters are the opposites of doneFilters, in the same order.
+var activeFilters = [...]string{"done=false", "done = false"}
+
+// oppositeFilter is the filter for what another one leaves out.
+func oppositeFilter(filter string) string {
+	for i, f := range doneFilters {
+		switch filter {
+		case f:
+			return activeFilters[i]
+		case activeFilters[i]:
+			return f
+		}
+	}
+	return ""
+}
 
 func listRequest(parent, filter, token string) *longrunningpb.ListOperationsRequest {
 	return &longrunningpb.ListOperationsRequest{Name: parent, Filter: filter, PageToken: token}
@@ -179,11 +192,11 @@ func (w *world) untilListed(ctx context.Context, filter string, visit func(listi
 	}
 }
 
-// acceptedFilter finds the spelling of the filter for done operations that the
-// server accepts, by the first page; it is inapplicable where there is none.
-func (w *world) acceptedFilter(ctx context.Context) (string, error) {
+// acceptedFilter finds the spelling of a filter that the server accepts, by the
+// first page; it is inapplicable where there is none.
+func (w *world) acceptedFilter(ctx context.Context, spellings ...string) (string, error) {
 	var refusal call
-	for _, f := range doneFilters {
+	for _, f := range spellings {
 		l := listing{ours: map[string]snapshot{}}
 		if _, err := w.nextPage(ctx, listRequest(w.ep.List, f, ""), &l); err != nil {
 			return "", err
@@ -196,7 +209,7 @@ func (w *world) acceptedFilter(ctx context.Context) (string, error) {
 			return "", inconclusive("List with the filter %s answered %s", f, refusal.Status())
 		}
 	}
-	return "", inapplicable("the filter %s is not supported: %s", doneFilters[0], refusal.Status())
+	return "", inapplicable("the filter %s is not supported: %s", spellings[0], refusal.Status())
 }
 
 // isInapplicable tells whether an error is the ruling that something is not offered.

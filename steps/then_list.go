@@ -15,13 +15,13 @@ func listSteps() []definition {
 	return []definition{
 		step(`a (running|pending|slow|nested) operation that is listed`, givenListed),
 		step(`the client lists the operations`, whenLists),
-		step(`the client lists the operations that are done`, whenListsDone),
+		step(`the client lists the operations that are (done|not done)`, whenListsDone),
 		step(`a server that offers List`, givenList),
 		step(`the client asks for a page that no list has`, whenListsNoPage),
 		step(`the client finds out whether operations can be listed`, whenTriesList),
 		step(`it is still listed`, thenStillListed),
 		step(`the list shows it as Get does`, thenListedAsGot),
-		step(`every operation that is listed is done`, thenAllMatch),
+		step(`(every|no) operation that is listed is done`, thenAllMatch),
 		step(`the list shows no operation of that name`, thenNotListed),
 		step(`it is recorded what of List is offered`, thenListRecorded),
 	}
@@ -68,12 +68,16 @@ func whenLists(ctx context.Context) error {
 	return err
 }
 
-func whenListsDone(ctx context.Context) error {
+func whenListsDone(ctx context.Context, which string) error {
 	w := of(ctx)
 	if err := w.offered(ctx, targets.List); err != nil {
 		return err
 	}
-	filter, err := w.acceptedFilter(ctx)
+	spellings := doneFilters
+	if which == "not done" {
+		spellings = activeFilters
+	}
+	filter, err := w.acceptedFilter(ctx, spellings[:]...)
 	w.facts["filter"] = filter
 	return err
 }
@@ -264,13 +268,14 @@ func partialView(got, s snapshot) bool {
 // not know filters, which is a deviation of List and no more than a note. An
 // entry may be stale until settle: only one that is wrong in every reading is a
 // finding, however many others have ended just now.
-func thenAllMatch(ctx context.Context) error {
+func thenAllMatch(ctx context.Context, which string) error {
 	w := of(ctx)
 	filter, _ := w.facts["filter"].(string)
+	done := which == "every"
 	ignored := false
 	var wrong map[string]snapshot // in every reading
 	last, late, err := w.untilListed(ctx, filter, func(l listing) bool {
-		odd := w.unmatched(l)
+		odd := w.unmatched(l, done)
 		if len(odd) == 0 {
 			return true
 		}
@@ -279,7 +284,7 @@ func thenAllMatch(ctx context.Context) error {
 		}
 		maps.DeleteFunc(wrong, func(name string, _ snapshot) bool { return odd[name].name != name })
 		if w.showsBoth(l) {
-			opposite, err := w.list(ctx, activeFilters[filter])
+			opposite, err := w.list(ctx, oppositeFilter(filter))
 			ignored = err == nil && !opposite.refused && w.showsBoth(opposite)
 		}
 		return ignored
@@ -293,35 +298,39 @@ func thenAllMatch(ctx context.Context) error {
 	case late && len(wrong) == 0:
 		return inconclusive("List with the filter %s shows operations that have ended just now as they were before", filter)
 	case late:
-		if s, odd := w.notDone(ctx, last, wrong); odd {
-			return w.failAt(s, "done: true in every entry", "List with the filter %s shows %s, which is not done", filter, s.name)
+		if s, odd := w.unlike(ctx, last, wrong, done); odd {
+			return w.failAt(s, fmt.Sprintf("done: %t in every entry", done), "List with the filter %s shows %s, which does not match it", filter, s.name)
 		}
+	}
+	if !done {
+		return nil
 	}
 	return w.judgeOmission(ctx, filter, last)
 }
 
-// unmatched are the entries that are not done, by the names that List shows. A
-// list that shows a part of each operation only does not tell which are done:
-// there, the one that is known to be in progress must not be shown.
-func (w *world) unmatched(l listing) map[string]snapshot {
+// unmatched are the entries that do not match the filter, by the names that List
+// shows. A list that shows a part of each operation only does not tell which are
+// done: there, the one that is known not to match must not be shown.
+func (w *world) unmatched(l listing, done bool) map[string]snapshot {
 	out := map[string]snapshot{}
 	s, shown := l.find(w.it)
 	partial := shown && !s.done && !s.hasError && !s.hasResponse && s.doc["metadata"] == nil
 	for name, s := range l.ours {
-		if !s.done && (!partial || name == w.others[0].name) {
+		known := name == w.others[0].name && done || name == w.it.name && !done
+		if s.done != done && !partial || partial && known {
 			out[name] = s
 		}
 	}
 	return out
 }
 
-// notDone finds, of entries that are not done, one that Get does not show done
-// either. Where it does the filter is right, and the entry is the business of
+// unlike finds, of entries that do not match the filter, one that is so by Get
+// too. Where it is not the filter is right, and the entry is the business of
 // list.consistent-with-get.
-func (w *world) notDone(ctx context.Context, l listing, odd map[string]snapshot) (snapshot, bool) {
+func (w *world) unlike(ctx context.Context, l listing, odd map[string]snapshot, done bool) (snapshot, bool) {
 	for _, name := range slices.Sorted(maps.Keys(odd)) {
 		c := w.call(ctx, targets.Get, getRequest(name), "control: is it done?")
-		if c.err == nil && c.Accepted() && readOperation(c.Exchange, c.index, object(c.Doc)).done {
+		if c.err == nil && c.Accepted() && readOperation(c.Exchange, c.index, object(c.Doc)).done == done {
 			continue
 		}
 		return l.ours[name], true
@@ -403,7 +412,7 @@ func whenTriesList(ctx context.Context) error {
 	w := of(ctx)
 	err := w.offered(ctx, targets.List)
 	if err == nil {
-		_, err = w.acceptedFilter(ctx)
+		_, err = w.acceptedFilter(ctx, doneFilters[:]...)
 	}
 	if err == nil || isInapplicable(err) {
 		w.facts["offer"] = err

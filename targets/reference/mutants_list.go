@@ -152,6 +152,8 @@ func filterMutants() []Mutant {
 			Breaks: []string{filter}, Fault: Fault{Service: refilter(map[string]string{"done=true": "done=false", "done=false": "done=true"})}},
 		{Name: "filter-one-way", Doc: "Knows done=false only: done=true lists all.",
 			Breaks: []string{filter}, Fault: Fault{Service: refilter(map[string]string{"done=true": ""})}},
+		{Name: "filter-other-way", Doc: "Knows done=true only: done=false lists all.",
+			Breaks: []string{filter}, Fault: Fault{Service: refilter(map[string]string{"done=false": ""})}},
 		{Name: "filter-forgets-cancelled", Doc: "Takes done=true for what has succeeded or failed.", Breaks: []string{filter},
 			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
 				out, err := next.List(ctx, r)

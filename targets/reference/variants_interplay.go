@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,8 @@ func listVariants() []Variant {
 		{Name: "lists-late", Doc: "Lists from a copy that is up to 300 ms old.", Fault: Fault{Service: listsLate}},
 		{Name: "filters-ahead", Doc: "Filters a list by what is so, and shows for 300 ms after an end what was so before.",
 			Fault: Fault{Service: filtersAhead}},
+		{Name: "filters-behind", Doc: "Filters a list by what was so for 300 ms after an end, and shows what is so.",
+			Fault: Fault{Service: filtersBehind}},
 		{Name: "lists-parts", Doc: "Lists operations without their results.", Fault: Fault{Service: listed(parts)}},
 		{Name: "lists-names", Doc: "Lists the names of operations, and nothing else of them.",
 			Fault: Fault{Service: listed(func(op *longrunningpb.Operation) bool {
@@ -100,6 +103,34 @@ func filtersAhead(next Service) Service {
 	}}
 }
 
+// filtersBehind takes an operation for one in progress for a while after its end
+// when it filters a list.
+func filtersBehind(next Service) Service {
+	const age = 300 * time.Millisecond
+	known := newLedger(next)
+	return lister{known, func(ctx context.Context, _ Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+		filter := strings.Join(strings.Fields(r.GetFilter()), "")
+		if _, err := parseFilter(filter); err != nil || filter == "" {
+			return next.List(ctx, r)
+		}
+		out, err := next.List(ctx, withFilter(r, ""))
+		if err != nil {
+			return nil, err
+		}
+		out.Operations = slices.DeleteFunc(out.GetOperations(), func(op *longrunningpb.Operation) bool {
+			late := false
+			known.note(op.GetName(), func(h *history) {
+				if op.GetDone() && h.ended.IsZero() {
+					h.ended = time.Now()
+				}
+				late = op.GetDone() && time.Since(h.ended) < age
+			})
+			return (op.GetDone() && !late) != (filter == "done=true")
+		})
+		return out, nil
+	}}
+}
+
 // listsLate is the hook of a service whose List lags behind.
 func listsLate(next Service) Service {
 	const age = 300 * time.Millisecond
@@ -130,6 +161,13 @@ func filterVariants() []Variant {
 		{Name: "has-no-filters", Doc: "Refuses every filter.",
 			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
 				if r.GetFilter() != "" {
+					return nil, unsupported
+				}
+				return next.List(ctx, r)
+			})}},
+		{Name: "filters-one-way", Doc: "Knows done=true, and refuses done=false.",
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if strings.Contains(r.GetFilter(), "false") {
 					return nil, unsupported
 				}
 				return next.List(ctx, r)
@@ -187,6 +225,13 @@ func waitVariants() []Variant {
 				}
 				return next.Delete(ctx, r)
 			})},
+		{Name: "deletes-again", Doc: "Takes the deletion of what is not there for done.",
+			Fault: Fault{Service: deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+				if err := next.Delete(ctx, r); status.Code(err) != codes.NotFound {
+					return err
+				}
+				return nil
+			})}},
 		{Name: "hides-deleted", Doc: "Answers PERMISSION_DENIED for what was deleted: permissions go by operation.", Fault: Fault{Service: hidesDeleted}},
 	}
 }
