@@ -16,6 +16,8 @@ func givenSteps() []definition {
 		step(`a running operation that has gone on for a while`, givenOld),
 		step(`a running operation that has just been started`, givenNew),
 		step(`(another|two other|three other) running operations?`, givenOthers),
+		step(`another (pending|nested) operation`, givenOtherOf),
+		step(`another operation that (is about to succeed|has succeeded)`, givenOtherSucceeding),
 		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
 		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
@@ -89,6 +91,35 @@ func givenOthers(ctx context.Context, count string) error {
 		w.others = append(w.others, op)
 	}
 	return nil
+}
+
+// givenOtherOf starts a bystander of another role, seen in progress.
+func givenOtherOf(ctx context.Context, role string) error {
+	w := of(ctx)
+	if err := w.canSpend(targets.Role(role)); err != nil {
+		return err
+	}
+	op, err := w.startInProgress(ctx, targets.Role(role))
+	if err == nil {
+		w.others = append(w.others, op)
+	}
+	return err
+}
+
+// givenOtherSucceeding starts a bystander that ends by itself, or has.
+func givenOtherSucceeding(ctx context.Context, when string) error {
+	w := of(ctx)
+	var op *operation
+	var err error
+	if when == "has succeeded" {
+		op, err = w.finished(ctx, "succeeded")
+	} else if op, err = w.start(ctx, targets.Succeeding, ""); err == nil {
+		_, err = w.mustFind(ctx, op)
+	}
+	if err == nil {
+		w.others = append(w.others, op)
+	}
+	return err
 }
 
 // givenFinished brings about an operation that has ended, and has seen it so.

@@ -21,8 +21,8 @@ type leakProbe struct {
 // operations: cases run side by side, and each would see the cancels of the
 // others. cancelled are those that were cancelled just now, idle those that were
 // not. What is found is made sure of once more, after a while in which nothing is
-// cancelled and nothing ends, by as many cancels as there are probes: it may be
-// the doing of one in several.
+// cancelled and nothing ends, by as many cancels as there are probes, and one of
+// each other kind: it may be the doing of one in several, or of a kind alone.
 func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, idle []*operation) {
 	found := w.touchedAny(ctx, p, cancelled, idle)
 	if found == nil {
@@ -41,6 +41,16 @@ func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, i
 	if 2*age > w.settleFor() || age > 0 && !sleep(ctx, 2*age) {
 		return
 	}
+	toCancel := slices.Clone(fresh[1:])
+	for _, op := range cancelled {
+		if op.role != targets.Running {
+			other, err := w.startInProgress(ctx, op.role)
+			if err != nil {
+				return
+			}
+			toCancel = append(toCancel, other)
+		}
+	}
 	p = w.closeLooks()
 	others := slices.DeleteFunc(slices.Clone(idle), func(op *operation) bool {
 		return w.touchedAny(ctx, leakProbe{looks: 1}, nil, []*operation{op}) != nil
@@ -49,7 +59,7 @@ func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, i
 	if w.touchedAny(ctx, p, nil, others) != nil {
 		return
 	}
-	for _, op := range fresh[1:] {
+	for _, op := range toCancel {
 		others = slices.DeleteFunc(others, func(o *operation) bool { return o == op })
 		if c := w.cancel(ctx, op); !c.Accepted() {
 			return
@@ -61,6 +71,27 @@ func (r *run) probeLeak(ctx context.Context, w *world, p leakProbe, cancelled, i
 			return
 		}
 	}
+}
+
+// cancelOtherKinds cancels an operation of each other kind whose cancel may reach
+// running ones, and returns those whose cancel was accepted.
+func (w *world) cancelOtherKinds(ctx context.Context) []*operation {
+	kinds := [...]targets.Role{targets.Pending, targets.Nested}
+	var all [len(kinds)]*operation
+	_ = together(len(kinds), func(i int) error {
+		if w.run.role(kinds[i]) != nil || w.run.scarce(kinds[i]) {
+			return nil
+		}
+		op, err := w.startInProgress(ctx, kinds[i])
+		if err != nil {
+			return err
+		}
+		if op.over = w.cancel(ctx, op).Accepted(); op.over {
+			all[i] = op
+		}
+		return nil
+	})
+	return slices.DeleteFunc(all[:], func(op *operation) bool { return op == nil })
 }
 
 // closeLooks are those that show what a cancel reaches sooner or later.

@@ -18,6 +18,9 @@ func malformedSteps() []definition {
 	}
 }
 
+// illegal are characters that no path of a URL has (RFC 3986, section 2).
+const illegal = `"<>\^`
+
 // longIDBytes is the length of an id that no server need take.
 const longIDBytes = 4 << 10
 
@@ -32,7 +35,7 @@ func (w *world) malformed(what string) (string, error) {
 	case "of slashes":
 		return "///", nil
 	case "with illegal characters":
-		return name + `"<>\^`, nil
+		return name + illegal, nil
 	case "of 4 KiB":
 		return none + strings.Repeat("a", longIDBytes), nil
 	case "with a NUL":

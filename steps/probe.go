@@ -46,8 +46,9 @@ type support struct {
 
 // offers caches which optional methods the transport offers.
 type offers struct {
-	once [3]sync.Once
-	err  [3]error
+	once    [3]sync.Once
+	err     [3]error
+	deleted string // the name of an operation that was deleted to find out; "" where none was
 }
 
 // judgeable are the transports that the target lets be judged.
@@ -193,9 +194,13 @@ func (r *run) probeSupport(ctx context.Context, t targets.Transport) {
 	for i := 1; i < probes; i++ {
 		wg.Go(func() { answers[i] = w.probe(ctx, ops[i], spare) })
 	}
+	var others []*operation
+	if answers[0].Accepted() {
+		others = w.cancelOtherKinds(ctx)
+	}
 	wg.Wait()
 	if s.leak == nil && answers[1].Accepted() && answers[2].Accepted() {
-		r.probeLeak(ctx, w, leakProbe{w.observeFor() / 8, 2}, ops[1:], idle)
+		r.probeLeak(ctx, w, leakProbe{w.observeFor() / 8, 2}, append(ops[1:], others...), idle)
 	}
 	if spare != nil && !spare.lastDone() {
 		s.spare = spare

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -104,12 +106,13 @@ func longer(name string) string {
 }
 
 // cancelNearby cancels names of no operation that a careless lookup takes for
-// the operation's: longer, shorter, and different by its last characters. A name
-// that Get finds is somebody's, and one without an id is everybody's.
+// the operation's: longer, shorter, different by its last characters, and with
+// characters that no name has. A name that Get finds is somebody's, and one
+// without an id is everybody's.
 func (w *world) cancelNearby(ctx context.Context) error {
 	var all []call
 	name := w.it.name
-	for _, n := range []string{longer(name), name[:len(name)-1], unlike(name, 2)} {
+	for _, n := range []string{longer(name), name[:len(name)-1], unlike(name, 2), name + illegal} {
 		if w.run.owns(n) || strings.HasSuffix(n, "/") {
 			continue
 		}
@@ -117,7 +120,8 @@ func (w *world) cancelNearby(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !notFound(got.Exchange) && !(got.Accepted() && envelope(object(got.Doc))) {
+		malformed := isCode(got.Exchange, codes.InvalidArgument) && n == name+illegal
+		if !notFound(got.Exchange) && !malformed && !(got.Accepted() && envelope(object(got.Doc))) {
 			continue
 		}
 		c := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(n)}, "the name of no operation")

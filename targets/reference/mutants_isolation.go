@@ -99,6 +99,16 @@ func siblingMutants() []Mutant {
 					return err
 				}}
 			}}},
+		{Name: "cancel-drains-queue", Doc: "Empties its queue when something that runs is cancelled.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Running, Pending)}},
+		{Name: "cancel-stops-children", Doc: "Stops all operations whose names have several segments, as if they were children of the cancelled one.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Running, Nested)}},
+		{Name: "nested-cancel-stops-all", Doc: "Takes the cancel of a child for that of all that runs.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Nested, Running)}},
+		{Name: "pending-cancel-stops-all", Doc: "Resets its workers when it takes a cancelled operation out of its queue.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Pending, Running)}},
+		{Name: "cancel-stops-succeeding", Doc: "Keeps a cancelled worker's flag: what was to succeed is stopped as well.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Running, Succeeding)}},
 		{Name: "looking-requests", Doc: "Takes a client that looks often for an impatient one, and shows a request to cancel.",
 			Breaks: []string{"cancel.isolation.get-no-effect"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -140,6 +150,24 @@ func siblingMutants() []Mutant {
 					}
 				}}
 			}}},
+	}
+}
+
+// stopsKind is the hook of a service that stops all operations of one kind with
+// each of another that is cancelled.
+func stopsKind(cancelled, stopped Kind) func(Service) Service {
+	return func(next Service) Service {
+		started := newLedger(next)
+		return canceller{started, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			err := next.Cancel(ctx, r)
+			if h, _ := started.of(r.GetName()); err != nil || h.kind != cancelled {
+				return err
+			}
+			for _, name := range started.idle(stopped) {
+				_ = plainCancel(asOwner(ctx), next, name)
+			}
+			return nil
+		}}
 	}
 }
 
@@ -245,6 +273,15 @@ func rejectedMutants() []Mutant {
 					_ = plainCancel(asOwner(ctx), next, name[:len(name)-1])
 				}
 				return err
+			})}},
+		{Name: "illegal-characters-too-late", Doc: "Cancels what a name is without the characters that no name has, and then refuses it.",
+			Breaks: []string{rejected},
+			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if i := strings.IndexAny(r.GetName(), `"<>\^`); i > 0 {
+					_ = next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: r.GetName()[:i]})
+					return invalid("NAME_MALFORMED", "the name is malformed")
+				}
+				return next.Cancel(ctx, r)
 			})}},
 		{Name: "text-refused-but-cancels", Doc: "Cancels before it finds that the body is of a media type that it does not take.",
 			Breaks: []string{rejected}, BreaksOn: onlyREST,

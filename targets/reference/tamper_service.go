@@ -162,12 +162,15 @@ func (l *ledger) note(name string, change func(h *history)) {
 }
 
 // running returns the names of the running operations that nobody has cancelled.
-func (l *ledger) running() []string {
+func (l *ledger) running() []string { return l.idle(Running) }
+
+// idle returns the names of the operations of a kind that nobody has cancelled.
+func (l *ledger) idle(k Kind) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var names []string
 	for name, h := range l.byName {
-		if h.kind == Running && h.cancels == 0 {
+		if h.kind == k && h.cancels == 0 {
 			names = append(names, name)
 		}
 	}
