@@ -52,6 +52,11 @@ Feature: An accepted cancel
       When the client cancels it
       Then it becomes cancelled in time
 
+    Scenario: The cancel of an operation that is slow to stop takes effect
+      Given a slow operation
+      When the client cancels it
+      Then it becomes cancelled in time
+
     @grpc
     Scenario: The cancel of an operation with a name of several segments takes effect
       Given a nested operation

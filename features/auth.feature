@@ -93,6 +93,7 @@ Feature: Who may cancel
         | ended          |
         | been cancelled |
         | succeeded      |
+        | failed         |
 
     Scenario: Credentials come before the operation's state
       Given an operation that has succeeded
@@ -103,6 +104,12 @@ Feature: Who may cancel
     Scenario: Permission comes before the request's form
       Given a running operation
       When a stranger cancels it with a member that no request has
+      Then the caller is denied all the same
+
+    @rest
+    Scenario: Credentials come before the request's form
+      Given a running operation
+      When a caller without credentials cancels it with a member that no request has
       Then the caller is denied all the same
 
   @req:auth.no-effect
@@ -124,3 +131,14 @@ Feature: Who may cancel
         | no body and no content type          |
         | no body and the content type of JSON |
         | its own name in the body             |
+        | the system parameters                |
+
+    Scenario Outline: A denied cancel of an operation in another state has no effect either
+      Given a <state> operation
+      When a stranger cancels it
+      Then the cancel that was denied has no effect
+
+      Examples:
+        | state   |
+        | pending |
+        | nested  |

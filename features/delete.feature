@@ -10,6 +10,12 @@ Feature: Delete and cancelled operations
       Then the deletion is accepted
       And Get does not find it any more
 
+    Scenario: An operation that was cancelled while it was queued can be deleted
+      Given a pending operation that has been cancelled
+      When the client deletes it
+      Then the deletion is accepted
+      And Get does not find it any more
+
     Scenario: A cancelled operation with a name of several segments can be deleted
       Given a nested operation that has been cancelled
       When the client deletes it
@@ -30,6 +36,7 @@ Feature: Delete and cancelled operations
         | ended          |
         | been cancelled |
         | succeeded      |
+        | failed         |
 
     Scenario: What was deleted is not found, with a name of several segments either
       Given a nested operation that has been cancelled

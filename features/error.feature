@@ -25,6 +25,11 @@ Feature: The form of errors over REST
       When the client asks for a page that no list has
       Then every answer keeps the rule
 
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule
+
   @req:error.http.code-equals-status
   Rule: `error.code` equals the HTTP status code, not the gRPC number.
 
@@ -47,6 +52,11 @@ Feature: The form of errors over REST
     Scenario: An error of List
       Given a server that offers List
       When the client asks for a page that no list has
+      Then every answer keeps the rule
+
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
       Then every answer keeps the rule
 
   @req:error.http.status-name
@@ -73,6 +83,11 @@ Feature: The form of errors over REST
       When the client asks for a page that no list has
       Then every answer keeps the rule
 
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule
+
   @req:error.http.message
   Rule: `error.message` is a non-empty string.
 
@@ -95,6 +110,11 @@ Feature: The form of errors over REST
     Scenario: An error of List
       Given a server that offers List
       When the client asks for a page that no list has
+      Then every answer keeps the rule
+
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
       Then every answer keeps the rule
 
   @req:error.http.details-any
@@ -121,6 +141,11 @@ Feature: The form of errors over REST
       When the client asks for a page that no list has
       Then every answer keeps the rule
 
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule
+
   @req:error.http.details-unique
   Rule: No detail payload type occurs twice.
 
@@ -143,6 +168,11 @@ Feature: The form of errors over REST
     Scenario: An error of List
       Given a server that offers List
       When the client asks for a page that no list has
+      Then every answer keeps the rule
+
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
       Then every answer keeps the rule
 
   @req:error.http.content-type-json
@@ -169,6 +199,11 @@ Feature: The form of errors over REST
       When the client asks for a page that no list has
       Then every answer keeps the rule
 
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule
+
   @req:error.http.no-2xx-error
   Rule: An error is never sent with a 2xx status.
 
@@ -191,4 +226,9 @@ Feature: The form of errors over REST
     Scenario: An error of List
       Given a server that offers List
       When the client asks for a page that no list has
+      Then every answer keeps the rule
+
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
       Then every answer keeps the rule

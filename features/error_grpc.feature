@@ -24,3 +24,8 @@ Feature: The form of errors over gRPC
       Given a server that offers List
       When the client asks for a page that no list has
       Then every answer keeps the rule
+
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule

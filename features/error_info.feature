@@ -24,6 +24,11 @@ Feature: The details of errors
       When the client asks for a page that no list has
       Then every answer keeps the rule
 
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule
+
   @req:error.http.errorinfo-format
   Rule: If present, ErrorInfo.reason matches `[A-Z][A-Z0-9_]+[A-Z0-9]`, ≤ 63 chars; metadata keys ≤ 64 chars.
 
@@ -46,4 +51,9 @@ Feature: The details of errors
     Scenario: An error of List
       Given a server that offers List
       When the client asks for a page that no list has
+      Then every answer keeps the rule
+
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
       Then every answer keeps the rule

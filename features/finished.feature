@@ -59,6 +59,19 @@ Feature: Cancelling a finished operation
         | pending |
         | nested  |
 
+    @rest
+    Scenario Outline: The answer is legal, however the cancel is sent
+      Given an operation that has succeeded
+      When the client cancels it by sending <form>
+      Then the answer is legal for a finished operation
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
   @req:cancel.finished.status-preferred
   Rule: Preferred: OK/`{}` (no-op) or FAILED_PRECONDITION (400).
 
@@ -68,6 +81,7 @@ Feature: Cancelling a finished operation
       Then the answer is one of the preferred for a finished operation
 
       Examples:
-        | ended     |
-        | succeeded |
-        | failed    |
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |

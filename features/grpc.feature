@@ -100,6 +100,11 @@ Feature: What only gRPC has
       When the client asks for a page that no list has
       Then every answer keeps the rule
 
+    Scenario: An error of Delete
+      Given a server that offers Delete
+      When the client deletes what was deleted before
+      Then every answer keeps the rule
+
   @req:grpc.unknown-method
   Rule: An unknown method or service is UNIMPLEMENTED.
 
@@ -133,6 +138,16 @@ Feature: What only gRPC has
       Given a running operation
       When the client sends a cancel of its name with a percent-encoded character
       Then the name is taken to the letter
+
+    Scenario Outline: Nor is any other percent sequence
+      Given a running operation
+      When the client sends a cancel of its name with <what> percent-encoded
+      Then the name is taken to the letter
+
+      Examples:
+        | what                             |
+        | every letter and digit of its id |
+        | a slash                          |
 
   @req:grpc.unknown-fields
   Rule: Unknown fields in the binary request are tolerated.

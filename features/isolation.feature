@@ -27,6 +27,29 @@ Feature: Cancel touches one operation only
         | pending |
         | nested  |
 
+    Scenario Outline: The cancel of an operation leaves a <kind> one alone
+      Given another <kind> operation
+      And a running operation
+      When the client cancels it and follows it to its end
+      Then the other goes on
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    Scenario: An operation that is about to succeed does so all the same
+      Given another operation that is about to succeed
+      And a running operation
+      When the client cancels it and follows it to its end
+      Then the other succeeds
+
+    Scenario: An operation that has succeeded stays so
+      Given another operation that has succeeded
+      And a running operation
+      When the client cancels it and follows it to its end
+      Then the other succeeds
+
   @req:cancel.isolation.prefix-names
   Rule: Operations whose names are prefixes/extensions/case-variants of the cancelled name are not affected.
 

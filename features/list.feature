@@ -39,6 +39,11 @@ Feature: List and cancelled operations
       When the client lists the operations
       Then the list shows it as Get does
 
+    Scenario: List shows an operation that was cancelled while it was queued as Get does
+      Given a pending operation that has been cancelled
+      When the client lists the operations
+      Then the list shows it as Get does
+
   @req:list.filter-consistent
   Rule: If a filter is accepted, every listed operation matches it (e.g. `done=true` lists the cancelled operation and no running one).
 
@@ -47,6 +52,12 @@ Feature: List and cancelled operations
       And another running operation
       When the client lists the operations that are done
       Then every operation that is listed is done
+
+    Scenario: A filter for operations in progress shows no other
+      Given an operation that has been cancelled
+      And another running operation
+      When the client lists the operations that are not done
+      Then no operation that is listed is done
 
   @req:list.optional
   Rule: List may be UNIMPLEMENTED; filters are optional.

@@ -10,17 +10,50 @@ Feature: Two transports, one service
       When the client asks for it over both transports
       Then both answers have the same code
 
+    Scenario Outline: A <kind> operation is found over both
+      Given a server that cancels over both transports
+      And a <kind> operation
+      When the client asks for it over both transports
+      Then both answers have the same code
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
     Scenario: A cancel over one transport shows on the other
       Given a server that cancels over both transports
       And a running operation
       When the client cancels it and follows it to its end
       Then the other transport shows the same end
 
+    Scenario Outline: The cancel of a <kind> operation shows on the other transport
+      Given a server that cancels over both transports
+      And a <kind> operation
+      When the client cancels it and follows it to its end
+      Then the other transport shows the same end
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
     Scenario: A finished operation is answered alike
       Given a server that cancels over both transports
       And an operation that has succeeded
       When the client cancels it over both transports
       Then both answers have the same code
+
+    Scenario Outline: An operation that has <ended> is answered alike
+      Given a server that cancels over both transports
+      And an operation that has <ended>
+      When the client cancels it over both transports
+      Then both answers have the same code
+
+      Examples:
+        | ended          |
+        | failed         |
+        | been cancelled |
 
     Scenario: An unknown name is cancelled alike
       Given a server that cancels over both transports

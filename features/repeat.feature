@@ -70,6 +70,17 @@ Feature: Cancelling more than once
         | pending |
         | nested  |
 
+    @rest
+    Scenario Outline: The answers to repeated cancels that send nothing are legal
+      Given a slow operation
+      When the client cancels it three times by sending <nothing>
+      Then the answers to the cancels are legal
+
+      Examples:
+        | nothing                              |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+
   @req:cancel.concurrent.single-outcome
   Rule: N concurrent cancels of one operation yield one consistent terminal result.
 

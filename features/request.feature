@@ -84,6 +84,12 @@ Feature: What a cancel request may carry
       When the client cancels it by sending the name of the other in the body
       Then only the operation in the path may be cancelled
 
+    Scenario: The body names an operation where the path names none
+      Given a name that no operation has
+      And another running operation
+      When the client cancels that name by sending the name of the other in the body
+      Then the other goes on
+
   @req:cancel.request.query-name-ignored
   Rule: A `name` query parameter never redirects the call.
 
@@ -97,6 +103,12 @@ Feature: What a cancel request may carry
         | parameter                                        |
         | the name of the other as a parameter             |
         | the name of the other as a parameter and no body |
+
+    Scenario: The query names an operation where the path names none
+      Given a name that no operation has
+      And another running operation
+      When the client cancels that name by sending the name of the other as a parameter
+      Then the other goes on
 
   @req:cancel.request.unknown-body-field
   Rule: A body with an unknown member is either accepted (200, effective) or rejected (400 INVALID_ARGUMENT, ineffective); the choice is free (MAY), a server fault or a rejected-but-effective cancel is not.

@@ -35,6 +35,7 @@ Feature: What a successful cancel answers
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
     Scenario Outline: The status is 200 after the end
       Given an operation that has <ended>
@@ -81,6 +82,7 @@ Feature: What a successful cancel answers
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
     Scenario Outline: The body is an empty object after the end
       Given an operation that has <ended>
@@ -127,6 +129,7 @@ Feature: What a successful cancel answers
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
     Scenario Outline: The answer says that it is JSON after the end
       Given an operation that has <ended>

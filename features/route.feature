@@ -15,6 +15,18 @@ Feature: Which requests are a cancel
       When the client cancels it by sending its name and the verb
       Then the cancel counts like a plain one
 
+    Scenario Outline: Nor does <another mark>
+      Given an operation whose id has <another mark>
+      When the client cancels it by sending its name and the verb
+      Then the cancel counts like a plain one
+
+      Examples:
+        | another mark  |
+        | a hyphen      |
+        | an underscore |
+        | a dot         |
+        | a tilde       |
+
   @req:cancel.route.wrong-method-no-effect
   Rule: GET, HEAD, PUT, PATCH, DELETE, OPTIONS on `{name}:cancel` neither cancel nor delete the operation.
 

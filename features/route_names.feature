@@ -23,6 +23,19 @@ Feature: Which operation a path names
         | one letter or digit of its id percent-encoded    |
         | every letter and digit of its id percent-encoded |
         | a percent-encoding with small letters            |
+        | a letter or digit of its parent percent-encoded  |
+
+    Scenario Outline: Percent-encoding of <what> does not change the name
+      Given an operation whose id has <what>
+      When the client cancels it by sending every mark of its id percent-encoded
+      Then the cancel counts like a plain one
+
+      Examples:
+        | what          |
+        | a hyphen      |
+        | an underscore |
+        | a dot         |
+        | a tilde       |
 
   @req:cancel.route.percent-2f-not-separator
   Rule: `%2F` inside the name is not treated as a path separator.

@@ -9,6 +9,16 @@ Feature: The state of a cancelled operation
       When the client cancels it and follows it to its end
       Then it is done
 
+    Scenario Outline: A <kind> operation is done
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then it is done
+
+      Examples:
+        | kind   |
+        | slow   |
+        | nested |
+
   @req:cancel.state.code-1
   Rule: Its `error.code` is 1 (google.rpc.Code.CANCELLED).
 
@@ -34,6 +44,17 @@ Feature: The state of a cancelled operation
       Given a running operation
       When the client cancels it and follows it to its end
       Then it has no response
+
+    Scenario Outline: A <kind> operation has no response
+      Given a <kind> operation
+      When the client cancels it and follows it to its end
+      Then it has no response
+
+      Examples:
+        | kind    |
+        | pending |
+        | slow    |
+        | nested  |
 
   @req:cancel.state.error-message
   Rule: `error.message` is a non-empty English developer message.

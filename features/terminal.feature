@@ -14,6 +14,16 @@ Feature: The end is final
       When the client cancels it and watches it over two connections
       Then every answer keeps the rule
 
+    Scenario Outline: A <kind> operation that was cancelled
+      Given a <kind> operation
+      When the client cancels it and watches it over two connections
+      Then every answer keeps the rule
+
+      Examples:
+        | kind   |
+        | slow   |
+        | nested |
+
     Scenario: An operation that was cancelled before it could succeed
       Given an operation that is about to succeed
       When the client cancels it and watches it past the end of its like
@@ -41,6 +51,16 @@ Feature: The end is final
       Given a pending operation
       When the client cancels it and watches it over two connections
       Then every answer keeps the rule
+
+    Scenario Outline: A <kind> operation that was cancelled
+      Given a <kind> operation
+      When the client cancels it and watches it over two connections
+      Then every answer keeps the rule
+
+      Examples:
+        | kind   |
+        | slow   |
+        | nested |
 
     Scenario: An operation that was cancelled before it could succeed
       Given an operation that is about to succeed

@@ -8,6 +8,19 @@ Feature: Cancelling what does not exist
       When the client cancels that name
       Then the answer is that there is no such operation
 
+    @rest
+    Scenario Outline: An unknown name is not found, however the cancel is sent
+      Given a name that no operation has
+      When the client cancels that name by sending <form>
+      Then the answer is that there is no such operation
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
     Scenario: An unknown name that was asked for before is not found either
       Given a name that no operation has
       When the client cancels that name twice

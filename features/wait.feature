@@ -28,6 +28,16 @@ Feature: Wait and cancelled operations
       When the client waits for it, for a second
       Then the Wait ends in time
 
+    Scenario Outline: A Wait for a <kind> operation ends with its timeout
+      Given a <kind> operation
+      When the client waits for it, for a second
+      Then the Wait ends in time
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:wait.done-immediate
   Rule: Wait on a done (e.g. cancelled) operation returns at once with the terminal state.
 
@@ -70,6 +80,16 @@ Feature: Wait and cancelled operations
         | been cancelled |
         | succeeded      |
         | failed         |
+
+    Scenario Outline: Wait shows the result of a <kind> operation that Get shows
+      Given a <kind> operation that has been cancelled
+      When the client waits for it
+      Then the Wait shows what Get shows
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
 
     Scenario: A Wait that was pending shows the result that Get shows
       Given a running operation

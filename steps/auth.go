@@ -12,7 +12,7 @@ import (
 func authSteps() []definition {
 	return []definition{
 		step(`a (caller without credentials|stranger) cancels it`, whenOtherCancels),
-		step(`a stranger cancels it with a member that no request has`, whenStrangerAddsMember),
+		step(`a (caller without credentials|stranger) cancels it with a member that no request has`, whenOtherAddsMember),
 		step(`a (caller without credentials|stranger) cancels it by sending (.+)`, whenOtherCancelsInForm),
 		step(`a (caller without credentials|stranger) cancels it, and that name`, whenOtherCancelsBoth),
 		step(`the caller is told to say who it is`, thenUnauthenticated),
@@ -109,12 +109,13 @@ func whenOtherCancelsInForm(ctx context.Context, who, form string) error {
 	return err
 }
 
-func whenStrangerAddsMember(ctx context.Context) error {
+func whenOtherAddsMember(ctx context.Context, who string) error {
 	w := of(ctx)
 	c, err := w.cancelAs(ctx, func(op *operation) targets.RawRequest {
-		return targets.RawRequest{Method: targets.Cancel, Principal: targets.Stranger, HTTPMethod: "POST",
-			Target: "/" + targets.EscapeName(op.name) + ":cancel", Body: []byte(noMember), Header: map[string]string{"Content-Type": "application/json"}}
-	}, "by a stranger")
+		r := plainForm(op)
+		r.Principal, r.Body = principal(who), []byte(noMember)
+		return r
+	}, "by a "+who)
 	w.facts["call"] = c
 	return err
 }

@@ -252,8 +252,12 @@ func (r *run) tellLate(d time.Duration) {
 	}
 }
 
-// startInProgress starts an operation and sees it in progress.
+// startInProgress starts an operation and sees it in progress. One whose id the
+// suite chooses gets the scenario's mark.
 func (w *world) startInProgress(ctx context.Context, role targets.Role) (*operation, error) {
+	if role == targets.Chosen {
+		return w.startMarked(ctx)
+	}
 	op, err := w.start(ctx, role, "")
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 func deleteSteps() []definition {
 	return []definition{
 		step(`the client deletes it`, whenDeletes),
+		step(`the client deletes what was deleted before`, whenDeletesAgain),
 		step(`a server that offers Delete`, givenDelete),
 		step(`the client deletes it, and asks for it`, whenDeletesAndAsks),
 		step(`the deletion is accepted`, thenDeleted),
@@ -50,6 +51,26 @@ func whenDeletes(ctx context.Context) error {
 		}
 		w.it = fresh
 	}
+}
+
+// whenDeletesAgain deletes the operation by which it was found out that Delete is
+// offered. A server may take that for done.
+func whenDeletesAgain(ctx context.Context) error {
+	w := of(ctx)
+	name := w.run.offers[w.plan.transport].deleted
+	if name == "" {
+		return inapplicable("no operation could be deleted (see delete.after-cancel)")
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Delete, deleteRequest(name), "deleted before") })
+	w.facts["call"] = c
+	switch {
+	case err != nil:
+		return err
+	case c.Accepted() && !errorAsSuccess(c.Exchange):
+		return inapplicable("the deletion of what was deleted is no error here: %s", c.Status())
+	}
+	w.checkError(c)
+	return nil
 }
 
 // givenDelete finds out whether Delete is offered before time matters.

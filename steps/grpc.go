@@ -288,22 +288,30 @@ func (w *world) odd(what string, op *operation) ([]byte, error) {
 		whole := payload(op.name)
 		return whole[:len(whole)-1], nil
 	case "its name with a percent-encoded character":
-		return w.percentName(op)
+		left := 1
+		return w.percentName(op, func(byte) bool {
+			left--
+			return left == 0
+		})
+	case "its name with every letter and digit of its id percent-encoded":
+		return w.percentName(op, func(byte) bool { return true })
+	case "its name with a slash percent-encoded":
+		i := strings.LastIndexByte(op.name, '/')
+		if i < 0 {
+			return nil, inapplicable("the name %s has no slash", op.name)
+		}
+		return payload(op.name[:i] + "%2F" + op.name[i+1:]), nil
 	}
 	return nil, inconclusive("suite error: no cancel is called %q", what)
 }
 
-// percentName percent-encodes the first letter or digit of the id.
-func (w *world) percentName(op *operation) ([]byte, error) {
+// percentName percent-encodes the characters of the id that choose says.
+func (w *world) percentName(op *operation, choose func(c byte) bool) ([]byte, error) {
 	p, err := w.pathOf(op.name)
 	if err != nil {
 		return nil, err
 	}
-	left := 1
-	id, changed := encode(p.id(), func(byte) bool {
-		left--
-		return left == 0
-	}, false)
+	id, changed := encode(p.id(), choose, false)
 	if !changed {
 		return nil, inapplicable("the id %s has no letter and no digit", p.id())
 	}

@@ -134,6 +134,9 @@ func (w *world) probeDelete(ctx context.Context) (call, error) {
 		case c.err != nil:
 			return c, inconclusive("Delete brought no answer: %v", c.err)
 		case !transient(c.Exchange):
+			if c.Accepted() {
+				w.run.offers[w.plan.transport].deleted = op.name
+			}
 			return c, nil
 		case try == transientTries:
 			return c, inconclusive("Delete answered %s, %d times", c.Status(), try)

@@ -11,6 +11,7 @@ import (
 func repeatSteps() []definition {
 	return []definition{
 		step(`the client cancels it (twice|three times|ten times)`, whenCancelsTimes),
+		step(`the client cancels it three times by sending (.+)`, whenCancelsTimesInForm),
 		step(`the client cancels it until it has ended, and some more`, whenCancelsPastEnd),
 		step(`the client cancels it again before it has stopped`, whenCancelsAgain),
 		step(`sixteen clients cancel it at once`, whenCancelsAtOnce),
@@ -47,9 +48,29 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 	if err != nil {
 		return err
 	}
+	return w.repeatTimes(ctx, op, map[string]int{"twice": 2, "three times": 3, "ten times": 10}[count], func() call { return w.cancel(ctx, op) })
+}
+
+// whenCancelsTimesInForm does so by requests of a certain form.
+func whenCancelsTimesInForm(ctx context.Context, form string) error {
+	w := of(ctx)
+	if err := whenCancelsInForm(ctx, form); err != nil {
+		return err
+	}
+	if _, err := w.success(); err != nil {
+		return err
+	}
+	return w.repeatTimes(ctx, w.it, 3, func() call {
+		c, _ := w.cancelInForm(ctx, w.it, form) // the first could be made
+		return c
+	})
+}
+
+// repeatTimes cancels an operation that was cancelled until that was so many
+// times.
+func (w *world) repeatTimes(ctx context.Context, op *operation, times int, cancel func() call) error {
 	op.over = true
 	var out []repetition
-	times := map[string]int{"twice": 2, "three times": 3, "ten times": 10}[count]
 	for i := 1; i < times; i++ {
 		// What takes long to stop is asked again later as well: by then it may
 		// be in another stage.
@@ -58,7 +79,7 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 				return err
 			}
 		}
-		r, err := w.repeat(ctx, op)
+		r, err := w.answeredRepeat(ctx, op, cancel())
 		if err != nil {
 			return err
 		}
@@ -130,7 +151,12 @@ func whenCancelsAgain(ctx context.Context) error {
 
 // repeat cancels an operation again.
 func (w *world) repeat(ctx context.Context, op *operation) (repetition, error) {
-	r := repetition{call: w.cancel(ctx, op), op: op}
+	return w.answeredRepeat(ctx, op, w.cancel(ctx, op))
+}
+
+// answeredRepeat looks at what follows the answer to a repeated cancel.
+func (w *world) answeredRepeat(ctx context.Context, op *operation, c call) (repetition, error) {
+	r := repetition{call: c, op: op}
 	switch {
 	case ctx.Err() != nil:
 		return r, stopped(ctx)

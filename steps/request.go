@@ -13,7 +13,8 @@ import (
 
 func requestSteps() []definition {
 	return []definition{
-		step(`an operation whose id has a colon`, givenColon),
+		step(`an operation whose id has (a colon|a hyphen|an underscore|a dot|a tilde)`, givenMarked),
+		step(`the client cancels that name by sending (.+)`, whenCancelsUnknownInForm),
 		step(`the client cancels it by sending (.+)`, whenCancelsInForm),
 		step(`the cancel counts like a plain one`, thenCountsLikePlain),
 		step(`the cancel takes effect, or is refused and has none`, thenEffectOrRefusal),
@@ -21,34 +22,55 @@ func requestSteps() []definition {
 	}
 }
 
-// givenColon starts an operation whose id has a colon, as the verb of a cancel
-// has before it. A service that takes no such id is not concerned.
-func givenColon(ctx context.Context) error {
+// marks are characters that ids may have besides letters and digits: the colon
+// stands before the verb of a cancel as well, the others are unreserved (RFC
+// 3986, section 2.3).
+var marks = map[string]string{"a colon": ":", "a hyphen": "-", "an underscore": "_", "a dot": ".", "a tilde": "~"}
+
+// givenMarked starts an operation whose id has a mark within it. A service that
+// takes no such id is not concerned.
+func givenMarked(ctx context.Context, mark string) error {
 	w := of(ctx)
 	if err := w.needCancel(); err != nil {
 		return err
 	}
-	op, err := w.startColon(ctx)
+	w.facts["mark"] = mark
+	op, err := w.startMarked(ctx)
 	w.it = op
 	return err
 }
 
-func (w *world) startColon(ctx context.Context) (*operation, error) {
+// startMarked starts an operation with the scenario's mark in its id.
+func (w *world) startMarked(ctx context.Context) (*operation, error) {
 	if err := w.run.role(targets.Chosen); err != nil {
 		return nil, err
 	}
+	words, _ := w.facts["mark"].(string)
 	id := strings.ToLower(rand.Text())
-	op, err := w.start(ctx, targets.Chosen, id[:8]+":"+id[8:16])
+	op, err := w.start(ctx, targets.Chosen, "c"+id[:8]+marks[words]+id[8:16])
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, stopped(ctx)
 		}
-		return nil, inapplicable("the service takes no id with a colon: %v", err)
+		return nil, inapplicable("the service takes no id with %s: %v", words, err)
 	}
-	if last := op.name[strings.LastIndexByte(op.name, '/')+1:]; !strings.Contains(last, ":") {
-		return op, inapplicable("the service gives its operations names without the colon: %s", op.name)
+	if last := op.name[strings.LastIndexByte(op.name, '/')+1:]; !strings.Contains(last, marks[words]) {
+		return op, inapplicable("the service gives its operations names without %s: %s", words, op.name)
 	}
 	return op, w.inProgress(ctx, op)
+}
+
+// whenCancelsUnknownInForm cancels the name of no operation by a request of a
+// certain form.
+func whenCancelsUnknownInForm(ctx context.Context, form string) error {
+	w := of(ctx)
+	r, err := w.formed(form, &operation{name: w.unknown})
+	if err != nil {
+		return err
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.raw(ctx, r, "cancel of what does not exist by "+form) })
+	w.facts["call"], w.facts["form"] = c, form
+	return err
 }
 
 // whenCancelsInForm cancels the operation by a request of a certain form. A
@@ -111,8 +133,8 @@ func (w *world) takesBodiless(ctx context.Context) error {
 
 // freshLike starts another operation of the kind of one.
 func (w *world) freshLike(ctx context.Context, op *operation) (*operation, error) {
-	if op.role == targets.Chosen {
-		return w.startColon(ctx)
+	if op.lastDone() {
+		return w.finishedLike(ctx, op)
 	}
 	return w.startInProgress(ctx, op.role)
 }
@@ -231,7 +253,7 @@ func (w *world) clientHeader(form string, op *operation) map[string]string {
 	case "the routing header":
 		return map[string]string{"x-goog-request-params": "name=" + url.QueryEscape(op.name)}
 	case "the header of a client library":
-		h := map[string]string{"x-goog-api-client": "gl-go/1.26.0 gapic/1.0.0 gax/2.15.0 grpc/1.85.0"}
+		h := map[string]string{"x-goog-api-client": "gl-go/1.26.0 gapic/1.0.0 gax/2.15.0 grpc/1.85.0", "User-Agent": "grpc-go/1.85.0"}
 		if w.rest() {
 			h["x-goog-api-client"] = "gl-go/1.26.0 gapic/1.0.0 gax/2.15.0 rest/1.0"
 			h["User-Agent"] = "google-api-go-client/0.5"

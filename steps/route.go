@@ -37,6 +37,10 @@ func (w *world) respelt(form string, op *operation, r targets.RawRequest) (targe
 		}, false)
 	case "every letter and digit of its id percent-encoded":
 		id, changed = encode(p.id(), func(byte) bool { return true }, false)
+	case "every mark of its id percent-encoded":
+		id, changed = encode(p.id(), func(c byte) bool { return strings.IndexByte("-._~", c) >= 0 }, false)
+	case "a letter or digit of its parent percent-encoded":
+		return encodedParent(p, r)
 	case "a percent-encoding with small letters":
 		id, changed = encode(p.id(), func(c byte) bool { return c&15 > 9 }, true)
 	default:
@@ -46,6 +50,25 @@ func (w *world) respelt(form string, op *operation, r targets.RawRequest) (targe
 		return r, inapplicable("the id %s has no character for that", p.id())
 	}
 	r.Target = p.target(id) + ":cancel"
+	return r, nil
+}
+
+// encodedParent is the plain cancel with a character of the parent's id
+// percent-encoded: the parent is part of the name.
+func encodedParent(p namePath, r targets.RawRequest) (targets.RawRequest, error) {
+	if len(p.parents) == 0 {
+		return r, inapplicable("the name %s has no parent", p.name())
+	}
+	at := p.parents[len(p.parents)-1]
+	left := 1
+	id, changed := encode(p.segments[at], func(byte) bool {
+		left--
+		return left == 0
+	}, false)
+	if !changed {
+		return r, inapplicable("the parent's id %s has no character for that", p.segments[at])
+	}
+	r.Target = p.to(at) + "/" + id + "/" + targets.EscapeName(strings.Join(p.segments[at+1:], "/")) + ":cancel"
 	return r, nil
 }
 

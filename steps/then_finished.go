@@ -111,7 +111,12 @@ func thenLegalFinished(ctx context.Context) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
-	if c.err != nil {
+	switch _, formed := w.facts["form"]; {
+	case formed && c.err != nil:
+		return inconclusive("the cancel brought no answer: %v (see cancel.request)", c.err)
+	case formed:
+		return w.unlessFormToo(ctx, w.legalFinished(ctx, c))
+	case c.err != nil:
 		return w.finishedSilence(ctx, c)
 	}
 	for range laterToo {

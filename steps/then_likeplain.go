@@ -253,6 +253,33 @@ func (w *world) refusedAgain(ctx context.Context, c call, finding error, wrong f
 	return finding
 }
 
+// unlessFormToo keeps a finding about a cancel in a form, of an operation in
+// another state than in progress, only where the form does what the plain one does
+// for those that are: the cancel.request.* own what it does wrong there, and be it
+// now and then. Other errors stay, and so do those about the plain form.
+func (w *world) unlessFormToo(ctx context.Context, finding error) error {
+	form, formed := w.facts["form"].(string)
+	if !isViolation(finding) || !formed {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	c, err := w.cancelInForm(ctx, op, form)
+	switch {
+	case err != nil:
+		return err
+	case c.err != nil || !c.Accepted() || errorAsSuccess(c.Exchange):
+		return inconclusive("a cancel by %s is not accepted: %s (see cancel.request)", form, c.Status())
+	case w.run.target.Guaranteed:
+		if _, err := w.becomesCancelled(ctx, op); err != nil {
+			return err
+		}
+	}
+	return w.unlessNowAndThen(ctx, form, finding)
+}
+
 // unlessNowAndThen keeps the finding that a form is refused only where none of
 // several cancels by another, which sends nothing, is. Other errors stay.
 func (w *world) unlessNowAndThen(ctx context.Context, form string, finding error) error {

@@ -84,7 +84,7 @@ func thenRepeatsLegal(ctx context.Context) error {
 	for _, r := range w.repetitions() {
 		errs = append(errs, w.unlessFinishedSo(ctx, r, w.legal(r)))
 	}
-	return gravest(errs)
+	return w.unlessFormToo(ctx, gravest(errs))
 }
 
 // unlessFinishedSo keeps a finding about a repetition that may have met a

@@ -16,9 +16,10 @@ func looksUnsupported(ex targets.Exchange) bool {
 }
 
 // controlRole is the role of the operations whose plain cancel is the control of
-// the scenario's form. What a body holds is no matter of whose it is.
+// the scenario's form. What a body holds is no matter of whose it is, nor is how a
+// name is spelt.
 func (w *world) controlRole() targets.Role {
-	if strings.HasPrefix(w.plan.requirement.ID, "cancel.request.") {
+	if id := w.plan.requirement.ID; strings.HasPrefix(id, "cancel.request.") || id == "cancel.route.percent-decode-unreserved" {
 		return w.it.role
 	}
 	return targets.Running

@@ -40,7 +40,7 @@ func thenNotFound(ctx context.Context) error {
 		if err := w.unlessPlainToo(ctx, c); err != nil {
 			return err
 		}
-		return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
+		return w.unlessFormToo(ctx, w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND"))
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -49,14 +51,19 @@ func thenUnimplementedJSON(ctx context.Context) error {
 	}
 	const want = `application/json, {"error": {"code": 501, "message": …, "status": "UNIMPLEMENTED"}}`
 	doc := object(c.Doc)
-	if rawStatus(doc) && w.run.target.Profile != targets.ProfileGoogle {
-		w.note("the 501 carries a raw google.rpc.Status body, not the envelope of AIP-193")
-		return nil
-	}
 	e, ok := doc["error"].(map[string]any)
-	why := notEnvelope(e, ok, c)
-	if why == "" {
-		why = wrongUnimplemented(c, e)
+	why := ""
+	number, _ := readInt(doc["code"])
+	switch raw := rawStatus(doc) && w.run.target.Profile != targets.ProfileGoogle; {
+	case raw && number != int64(codes.Unimplemented):
+		why = "a raw google.rpc.Status with code " + targets.Canonical(doc["code"])
+	case raw:
+		w.note("the 501 carries a raw google.rpc.Status body, not the envelope of AIP-193")
+		why = untyped(c, doc["details"])
+	default:
+		if why = notEnvelope(e, ok, c); why == "" {
+			why = wrongUnimplemented(c, e)
+		}
 	}
 	if why != "" {
 		return w.accuse(w.plan.requirement.ID, c.index, want, why, "the 501 does not carry the error in the form of AIP-193")
@@ -70,6 +77,18 @@ func wrongUnimplemented(c call, e map[string]any) string {
 	}
 	if e["status"] != "UNIMPLEMENTED" {
 		return "error.status " + targets.Canonical(e["status"])
+	}
+	return untyped(c, e["details"])
+}
+
+// untyped tells which type an error does not name that its form promises: that
+// of JSON, or that of a detail; "" where it names all.
+func untyped(c call, details any) string {
+	list, _ := details.([]any)
+	for _, d := range list {
+		if m, _ := d.(map[string]any); m == nil || !isAny(m) || len(m) == 0 {
+			return "details with " + clip(targets.Canonical(d))
+		}
 	}
 	if t := mediaType(c.Header); t != "application/json" {
 		return fmt.Sprintf("Content-Type %q", t)

@@ -65,7 +65,7 @@ func thenWaitBounded(ctx context.Context) error {
 			return w.accuse(w.plan.requirement.ID, x.call.index, fmt.Sprintf("an answer after %v and %v of slack at most", x.asked, w.slack()),
 				fmt.Sprintf("%s after %v", x.Status(), x.call.Elapsed.Round(10*time.Millisecond)), "a Wait lasts longer than its timeout, twice")
 		}
-		op, err := w.startInProgress(ctx, targets.Running)
+		op, err := w.startInProgress(ctx, w.it.role)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package reference
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"sync"
 
@@ -76,6 +77,20 @@ func throughREST(let func(r *http.Request, body []byte) bool) Fault {
 	})}
 }
 
+// lateIf is the fault of a protected server that cancels as the owner would, where
+// it applies, and then asks who calls.
+func lateIf(applies func(r *http.Request, body []byte) bool) Fault {
+	return Fault{Options: protect, REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		if applies(r, body) {
+			owner := r.Clone(r.Context())
+			owner.Header.Set("Authorization", "Bearer token-of-the-owner")
+			record(next, owner)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		next.ServeHTTP(w, r)
+	})}
+}
+
 // formAccessMutants check callers in some forms of a request only, for some
 // operations, or once.
 func formAccessMutants() []Mutant {
@@ -85,14 +100,6 @@ func formAccessMutants() []Mutant {
 	onREST := func(name, doc string, f Fault, breaks ...string) Mutant {
 		return Mutant{Name: name, Doc: doc, BreaksOn: map[targets.Transport][]string{targets.REST: breaks, targets.GRPC: {}}, Breaks: breaks, Fault: f}
 	}
-	lateWithoutBody := Fault{Options: protect, REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
-		if len(body) == 0 && !anonymous(r) {
-			owner := r.Clone(r.Context())
-			owner.Header.Set("Authorization", "Bearer token-of-the-owner")
-			record(next, owner)
-		}
-		next.ServeHTTP(w, r)
-	})}
 	anonymousFinished := answersCallers(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 		if op := peek(ctx, next, r.GetName()); op.GetDone() {
 			return refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
@@ -100,7 +107,37 @@ func formAccessMutants() []Mutant {
 		return next.Cancel(ctx, r)
 	}, nil)
 	anonymousFinished.Target = asGoogle
+	in := func(of func(op *longrunningpb.Operation) bool, how denial) denial {
+		return func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if op := peek(ctx, next, r.GetName()); op != nil && of(op) {
+				return how(ctx, next, r)
+			}
+			return next.Cancel(ctx, r)
+		}
+	}
+	waiting := func(op *longrunningpb.Operation) bool { return stateOf(op) == pending }
+	failedFirst := answersCallers(nil, in(func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) },
+		denyAs(refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished"))))
+	failedFirst.Target = asGoogle
+	formFirst := Fault{Options: protect, Target: asGoogle, REST: refuseIf(invalid("BODY_MALFORMED", "request body: unknown field"),
+		func(r *http.Request, body []byte) bool {
+			return anonymous(r) && bytes.Contains(body, []byte(`"noSuchMember"`))
+		})}
+	mutant := func(name, doc string, f Fault, breaks string) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: f}
+	}
 	return []Mutant{
+		mutant("anonymous-admitted-to-children", "Guards names of one segment after operations only.", answersCallers(in(isChild, admitted), nil), missing),
+		mutant("anonymous-admitted-to-queue", "Lets everybody cancel what has not begun.", answersCallers(in(waiting, admitted), nil), missing),
+		mutant("denied-late-for-children", "Cancels the child of an operation, and then finds that the caller has no permission.",
+			answersCallers(nil, in(isChild, deniedLate)), "auth.no-effect"),
+		mutant("denied-late-for-queue", "Takes an operation out of its queue, and then finds that the caller has no permission.",
+			answersCallers(nil, in(waiting, deniedLate)), "auth.no-effect"),
+		mutant("looks-at-failure-first", "Refuses to cancel what has failed before it checks the caller.", failedFirst, "auth.before-validation"),
+		onREST("looks-at-body-before-credentials", "Refuses unknown members of the body before it asks for credentials.", formFirst, "auth.before-validation"),
+		onREST("denied-late-with-parameters", "Checks callers only after a cancel that has a query.", lateIf(func(r *http.Request, _ []byte) bool {
+			return r.URL.RawQuery != "" && !anonymous(r)
+		}), "auth.no-effect"),
 		onREST("anonymous-admitted-without-body", "Checks callers in code that is passed over where there is no body.",
 			throughREST(func(r *http.Request, body []byte) bool { return noBody(r, body) && anonymous(r) }), missing),
 		onREST("anonymous-admitted-with-parameters", "Lets every request with a query pass for one that has its key there.",
@@ -109,8 +146,9 @@ func formAccessMutants() []Mutant {
 			throughREST(func(r *http.Request, body []byte) bool {
 				return bytes.Contains(body, []byte(`"name"`)) && !anonymous(r)
 			}), insufficient),
-		onREST("denied-late-without-body", "Checks callers only after a cancel that has no body.", lateWithoutBody, "auth.no-effect"),
-		{Name: "anonymous-admitted-to-queue", Doc: "Lets everybody cancel what has not begun.", Breaks: []string{missing}, Fault: answersCallers(admitQueued, nil)},
+		onREST("denied-late-without-body", "Checks callers only after a cancel that has no body.", lateIf(func(r *http.Request, body []byte) bool {
+			return noBody(r, body) && !anonymous(r)
+		}), "auth.no-effect"),
 		{Name: "stranger-admitted-to-queue", Doc: "Lets everybody that it knows cancel what has not begun.", Breaks: []string{insufficient}, Fault: answersCallers(nil, admitQueued)},
 		{Name: "stranger-unimplemented", Doc: "Says to callers without permission that it has no such method.", Breaks: []string{insufficient},
 			Fault: answersCallers(nil, denyAs(refuse(codes.Unimplemented, "METHOD_UNKNOWN", "no such method")))},

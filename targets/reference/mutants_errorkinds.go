@@ -50,6 +50,15 @@ func errorKindMutants() []Mutant {
 	}
 	return append([]Mutant{
 		rest("wait-errors-bare", "Writes the errors of Wait as a bare message.", answeredWith(targets.Wait, http.StatusNotFound, bare), envelope),
+		rest("delete-errors-bare", "Writes the errors of Delete as a bare message.", answeredWith(targets.Delete, http.StatusNotFound, bare), envelope),
+		rest("delete-errors-with-200", "Sends the errors of Delete with the status of success.",
+			answeredWith(targets.Delete, http.StatusNotFound, func(d *draft) { d.status = http.StatusOK }), "error.http.no-2xx-error"),
+		{Name: "delete-errors-without-status", Doc: "Ends the errors of Delete without a status.", Breaks: []string{"grpc.status-in-trailers"},
+			Fault: Fault{Wire: answers(wireMethod, targets.Delete, func(d *draft) {
+				if !d.ok() {
+					d.trailer = http.Header{}
+				}
+			})}},
 		rest("finished-error-bare", "Writes the refusal of what has ended as a bare message, which leaves open which code it has.",
 			answeredWith(targets.Cancel, http.StatusBadRequest, func(d *draft) {
 				if reasonOf(d) == "OPERATION_FINISHED" {

@@ -70,6 +70,19 @@ func finishedMutants() []Mutant {
 	} {
 		mutants = append(mutants, Mutant{Name: m.name, Doc: m.doc, Breaks: []string{m.breaks}, Fault: Fault{Options: longStop, Service: refuseFinished(m.code)}})
 	}
+	some := func(name, doc string, code codes.Code, of func(op *longrunningpb.Operation) bool) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.finished.status-preferred"}, Fault: Fault{Options: longStop,
+			Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if op := peek(ctx, next, r.GetName()); op.GetDone() && of(op) {
+					return refuse(code, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
+				}
+				return next.Cancel(ctx, r)
+			})}}
+	}
+	mutants = append(mutants,
+		some("failed-aborted", "Answers ABORTED to the cancel of what has failed.", codes.Aborted,
+			func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }),
+		some("cancelled-invalid-argument", "Takes the cancel of what is cancelled for a malformed request.", codes.InvalidArgument, isCancelled))
 	mutants = append(mutants, Mutant{Name: "finished-500-again", Doc: "Fails on the second cancel of a finished operation.", Breaks: []string{"cancel.finished.status-legal"},
 		Fault: Fault{Options: longStop, Service: func(next Service) Service {
 			known := newLedger(next)

@@ -118,6 +118,16 @@ func formMutants() []Mutant {
 				}
 				next.ServeHTTP(w, r)
 			})}},
+		{Name: "body-name-second-choice", Doc: "Cancels what the body names where it does not find what the path names.",
+			Breaks: []string{"cancel.request.path-name-authoritative"}, Fault: Fault{REST: secondChoice(func(_ *http.Request, body []byte) string { return nameIn(body) })}},
+		{Name: "query-name-second-choice", Doc: "Cancels what the query names where it does not find what the path names.",
+			Breaks: []string{"cancel.request.query-name-ignored"}, Fault: Fault{REST: secondChoice(func(r *http.Request, _ []byte) string { return r.URL.Query().Get("name") })}},
+		{Name: "unknown-ok-without-body", Doc: "Has nothing to do for a cancel without a body that finds nothing, and answers OK.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unknown.not-found"}}, Fault: Fault{REST: withoutBodyAnswered(http.StatusNotFound, "OPERATION_NOT_FOUND", nil)}},
+		{Name: "finished-500-without-body", Doc: "Fails on a cancel without a body of what is finished.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.finished.status-legal"}}, Fault: Fault{REST: withoutBodyAnswered(http.StatusBadRequest, "OPERATION_FINISHED", refuse(codes.Internal, "REQUEST_FAILED", "no reason was given"))}},
+		{Name: "repeat-500-without-body", Doc: "Fails on a second cancel without a body: it was to say why.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.repeat.code-legal"}}, Fault: Fault{REST: repeatedWithoutBody}},
 		{Name: "query-name-cancels-both", Doc: "Cancels what the path names and what the query names.",
 			Breaks: []string{"cancel.request.query-name-ignored"},
 			Fault: Fault{REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, _ []byte) {
@@ -188,9 +198,58 @@ func formMutants() []Mutant {
 		{Name: "system-parameters-ignored-cancel", Doc: "Answers alt=json with a description of the method, and success.",
 			Breaks: []string{"cancel.request.system-params"},
 			Fault:  Fault{REST: onForm(func(r *http.Request, _ []byte) bool { return r.URL.Query().Has("alt") }, answering(nil))}},
+		{Name: "refuses-grpc-libraries", Doc: "Takes the User-Agent of gRPC libraries for that of robots, and refuses their cancels.",
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: {"cancel.request.routing-headers"}},
+			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.Header.Get("User-Agent"), "grpc-") {
+					_ = payloadOf(r)
+					grpcRefusal("3", "no robots").send(w)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})}},
 		clientHeaderMutant("refuses-client-header", "Refuses the header by which client libraries tell who they are.", "x-goog-api-client"),
 		clientHeaderMutant("refuses-user-project", "Fails on the header that names the project that pays.", "x-goog-user-project"),
 	}
+}
+
+// secondChoice is a hook by which a cancel of what is not there cancels the
+// operation that of says.
+func secondChoice(of func(r *http.Request, body []byte) string) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		d := record(next, bodiless(r))
+		if name := of(r, body); d.status == http.StatusNotFound && name != "" {
+			d = record(next, bodiless(withName(r, name)))
+		}
+		d.send(w)
+	})
+}
+
+// withoutBodyAnswered is a hook that answers a cancel without a body, which is
+// refused with a status and a reason, otherwise.
+func withoutBodyAnswered(status int, reason string, answer error) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		d := record(next, r)
+		if len(body) == 0 && d.status == status && reasonOf(d) == reason && !strings.Contains(rawPath(r.URL), "%") {
+			answering(answer)(next, w, r)
+			return
+		}
+		d.send(w)
+	})
+}
+
+// repeatedWithoutBody is a hook that fails on the second cancel of a path that has
+// no body.
+func repeatedWithoutBody(next http.Handler) http.Handler {
+	paths := newNameSet()
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		d := record(next, r)
+		if d.status == http.StatusOK && paths.add(rawPath(r.URL)) > 1 && len(body) == 0 {
+			writeError(w, refuse(codes.Internal, "REQUEST_FAILED", "no reason was given"))
+			return
+		}
+		d.send(w)
+	})(next)
 }
 
 // inEmptyChunks tells whether a body is empty and comes in chunks, with or

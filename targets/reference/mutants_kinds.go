@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -105,6 +106,9 @@ func (d *divided) List(ctx context.Context, r *longrunningpb.ListOperationsReque
 	return out, nil
 }
 
+// isChild tells whether the id of an operation has several segments.
+func isChild(op *longrunningpb.Operation) bool { return strings.Contains(idOf(op.GetName()), "/") }
+
 // kindMutants have a fault that each of the other kinds of operations is free of.
 func kindMutants() []Mutant {
 	const unlisted, legal, message = "cancel.state.listed", "cancel.repeat.code-legal", "cancel.state.error-message"
@@ -152,6 +156,34 @@ func kindMutants() []Mutant {
 	}
 	bare := cancelledSeen(func(op *longrunningpb.Operation) { op.Metadata = nil })
 	wordless := cancelledSeen(func(op *longrunningpb.Operation) { op.GetError().Message = "" })
+	unbounded := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		return next.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: r.GetName()})
+	})
+	undeletable := deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+		if isCancelled(peek(ctx, next, r.GetName())) {
+			return refuse(codes.Internal, "DELETE_FAILED", "the record is in use")
+		}
+		return next.Delete(ctx, r)
+	})
+	later := func(edit func(op *longrunningpb.Operation)) func(Service) Service {
+		return remembering(func(h history, op *longrunningpb.Operation) error {
+			if isCancelled(op) && time.Since(h.ended) > soon {
+				edit(op)
+			}
+			return nil
+		})
+	}
+	aborted := func(op *longrunningpb.Operation) { end(op, codes.Aborted, "the worker was lost") }
+	resumed := func(op *longrunningpb.Operation) { op.Done, op.Result = false, nil; setState(op, running) }
+	deaf := func(next Service) Service {
+		return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() {
+				return nil
+			}
+			return next.Cancel(ctx, r)
+		})(seen(dropFlag)(next))
+	}
+	const immutable, monotonic = "operation.terminal.result-immutable", "operation.terminal.done-monotonic"
 	long := func(m Mutant) Mutant { m.Fault.Options = longStop; return m }
 	out := []Mutant{
 		mutant(Nested, "nested-cancel-fails-get", "Turns the error of a cancelled child into the error of Get.", getting(func(op *longrunningpb.Operation) error {
@@ -195,12 +227,24 @@ func kindMutants() []Mutant {
 		mutant(Nested, "nested-concurrent-500", "Fails on cancels of a child that come in a crowd.", crowded(func(context.Context, Service, string) error {
 			return refuse(codes.Internal, "LOCKED", "could not lock the row")
 		}), "cancel.concurrent.no-server-error"),
-		mutant(Nested, "nested-undeletable", "Cannot delete a child that was cancelled.", deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
-			if isCancelled(peek(ctx, next, r.GetName())) {
-				return refuse(codes.Internal, "DELETE_FAILED", "the child has a parent")
+		mutant(Nested, "nested-undeletable", "Cannot delete a child that was cancelled.", undeletable, "delete.after-cancel"),
+		mutant(Pending, "pending-undeletable", "Cannot delete what was cancelled in its queue.", undeletable, "delete.after-cancel"),
+		mutant(Failing, "failed-deleted-cancel-ok", "Answers OK to the cancel of what has failed and was deleted.", deletedCancelled(nil), "cancel.deleted.not-found"),
+		mutant(Pending, "pending-listed-running", "Lists from an index that is not told of what is cancelled in its queue.", listedRunning(isCancelled), "list.consistent-with-get"),
+		mutant(Nested, "nested-wait-unbounded", "Waits until a child is done, whatever the request asks for.", unbounded, waitBounded),
+		mutant(Pending, "pending-wait-unbounded", "Waits until what is queued is done, whatever the request asks for.", unbounded, waitBounded),
+		mutant(Nested, "nested-wait-aborted", "Shows a cancelled child as aborted to those who wait.", waited(func(_, op *longrunningpb.Operation) {
+			if isCancelled(op) {
+				aborted(op)
 			}
-			return next.Delete(ctx, r)
-		}), "delete.after-cancel"),
+		}), waitEqualsGet),
+		mutant(Slow, "slow-never-ends", "Accepts the cancel of work that does not listen before it is done.", deaf, "cancel.effect.best-effort"),
+		mutant(Nested, "nested-not-done", "Sets the error of a cancelled child and forgets done.",
+			cancelledSeen(func(op *longrunningpb.Operation) { op.Done = false; setState(op, running) }), "cancel.state.done", "operation.result.none-before-done"),
+		mutant(Nested, "nested-aborted-later", "Lets a sweeper write ABORTED over the result of a cancelled child.", later(aborted), immutable),
+		mutant(Slow, "slow-aborted-later", "Lets a worker that was slow to stop write ABORTED over the result when it has.", later(aborted), immutable),
+		mutant(Nested, "nested-resumed-later", "Starts a cancelled child again with its parent.", later(resumed), monotonic),
+		mutant(Slow, "slow-resumed-later", "Starts again what was slow to stop.", later(resumed), monotonic),
 		mutant(Pending, "pending-cancelled-without-message", "Takes what is cancelled out of its queue, and has nothing to say of it.", wordless, message),
 		mutant(Nested, "nested-cancelled-without-message", "Cancels the children of an operation in code of its own, which leaves out the message.", wordless, message),
 		mutant(Pending, "pending-without-metadata", "Forgets the metadata of what is cancelled in its queue.", bare, metadataKept),

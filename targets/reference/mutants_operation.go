@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"strings"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -68,6 +69,18 @@ func resultMutants() []Mutant {
 				}
 			}), Wire: operationBytes(func(op []byte) []byte {
 				if m := new(longrunningpb.Operation); proto.Unmarshal(op, m) == nil && isCancelled(m) {
+					return appendResponse(op)
+				}
+				return op
+			})}},
+		{Name: "nested-both-results", Doc: "Ends a cancelled child with its error and with the response so far.",
+			Breaks: []string{"operation.result.exclusive", "cancel.state.no-response"},
+			Fault: Fault{REST: operationDocs(func(op map[string]any) {
+				if name, _ := op["name"].(string); op["error"] != nil && strings.Contains(idOf(name), "/") {
+					op["response"] = map[string]any{"@type": "type.googleapis.com/google.protobuf.Struct", "value": map[string]any{}}
+				}
+			}), Wire: operationBytes(func(op []byte) []byte {
+				if m := new(longrunningpb.Operation); proto.Unmarshal(op, m) == nil && isCancelled(m) && isChild(m) {
 					return appendResponse(op)
 				}
 				return op

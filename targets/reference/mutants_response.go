@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -59,6 +60,35 @@ func successIn(applies func(r *http.Request, body []byte, op map[string]any) boo
 	})
 }
 
+// ofKindREST is a fault by which edit changes the success of the first cancel
+// of operations of a kind, which are remembered by their names.
+func ofKindREST(k Kind, edit func(d *draft, body []byte)) Fault {
+	var mine sync.Map
+	return Fault{
+		Service: func(next Service) Service { return noted{next, k, &mine} },
+		REST: successIn(func(_ *http.Request, _ []byte, op map[string]any) bool {
+			_, ok := mine.LoadAndDelete(op["name"])
+			return ok
+		}, edit),
+	}
+}
+
+// A noted Service notes the names of the operations of one kind.
+type noted struct {
+	Service
+	kind  Kind
+	names *sync.Map
+}
+
+// Start implements Service.
+func (n noted) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := n.Service.Start(ctx, r)
+	if err == nil && r.Kind == n.kind {
+		n.names.Store(op.GetName(), true)
+	}
+	return op, err
+}
+
 // stateIn is the state in the metadata of an operation's document.
 func stateIn(op map[string]any) string {
 	m, _ := op["metadata"].(map[string]any)
@@ -85,7 +115,15 @@ func someResponseMutants() []Mutant {
 	accepted := func(d *draft, _ []byte) { d.status = http.StatusAccepted }
 	text := func(d *draft, _ []byte) { d.header.Set("Content-Type", "text/plain") }
 	operation := func(d *draft, _ []byte) { d.body = []byte(`{"name":"projects/demo/operations/x","done":false}`) }
+	slow := func(name, doc, breaks string, edit func(d *draft, body []byte)) Mutant {
+		m := some(name, doc, breaks, nil, edit)
+		m.Fault = ofKindREST(Slow, edit)
+		return m
+	}
 	return []Mutant{
+		slow("slow-answers-202", "Answers 202 to the cancel of what is slow to stop.", status, accepted),
+		slow("slow-answers-operation", "Answers the operation to the cancel of what is slow to stop.", object, operation),
+		slow("slow-answers-text", "Answers a text of its own making to the cancel of what is slow to stop.", media, text),
 		some("bodiless-answers-204", "Answers 204 to a cancel without a body: nothing for nothing.", status, bodiless, noContent),
 		some("pending-answers-202", "Answers 202 to the cancel of what is queued, since its queue reads that later.", status, in(pending), accepted),
 		some("nested-answers-204", "Has another handler for names of several segments, which answers 204.", status, deep, noContent),

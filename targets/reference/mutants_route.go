@@ -178,6 +178,10 @@ func verbMutants() []Mutant {
 			Fault: Fault{REST: where(posted(func(p string) bool {
 				return strings.Count(p[strings.LastIndexByte(p, '/')+1:], ":") > 1
 			}), answering(refuse(codes.NotFound, "PATH_NOT_FOUND", "no such path")))}},
+		{Name: "dot-begins-format", Doc: "Takes a dot in an id for the beginning of a format, as some frameworks do, and has none of that name.",
+			Breaks: []string{"cancel.route.post-verb-suffix"}, Fault: Fault{REST: where(posted(func(p string) bool {
+				return strings.HasSuffix(p, verbSuffix) && strings.Contains(strings.Trim(decode(idIn(p)), "./"), ".") && !strings.Contains(p, "/.") && !strings.Contains(p, "/%2E")
+			}), answering(refuse(codes.NotFound, "PATH_NOT_FOUND", "no such format")))}},
 		{Name: "colon-swallowed", Doc: "Takes an id with a colon for the name of something else, says OK and does nothing.",
 			Breaks: []string{"cancel.route.post-verb-suffix"},
 			Fault: Fault{REST: where(posted(func(p string) bool {
@@ -230,6 +234,15 @@ func nameMutants() []Mutant {
 			Breaks: []string{decoded},
 			Fault: Fault{REST: where(posted(func(p string) bool {
 				return encoded(p) && strings.Contains(p, "%") && strings.ContainsAny(idIn(p), "abcdef")
+			}), unrouted)}},
+		{Name: "decodes-ids-only", Doc: "Takes the parent from the raw path, and decodes the id.",
+			Breaks: []string{decoded}, Fault: Fault{REST: where(posted(func(p string) bool {
+				parent, _, _ := strings.Cut(p, "/operations/")
+				return encoded(p) && decode(parent) != parent
+			}), unrouted)}},
+		{Name: "keeps-encoded-marks", Doc: "Decodes letters and digits, and leaves the other unreserved characters as they are.",
+			Breaks: []string{decoded}, Fault: Fault{REST: where(posted(func(p string) bool {
+				return encoded(p) && !strings.Contains(p, "/%2E%2E") && (strings.Contains(p, "%2D") || strings.Contains(p, "%2E") || strings.Contains(p, "%5F") || strings.Contains(p, "%7E"))
 			}), unrouted)}},
 		{Name: "encoded-name-500", Doc: "Fails on a path with percent-encoding.",
 			Breaks: []string{decoded}, Fault: Fault{REST: where(posted(encoded), crash)}},

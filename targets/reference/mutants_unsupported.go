@@ -37,6 +37,16 @@ func unsupportedMutants() []Mutant {
 		rest("no-cancel-code-12", "Answers 501 with the gRPC number for its code.", json, func(d *draft) {
 			d.setDoc(envelope{envelopeError{Code: 12, Message: "not implemented", Status: "UNIMPLEMENTED"}})
 		}),
+		rest("no-cancel-details-without-type", "Answers 501 with details that do not say what they are.", json, func(d *draft) {
+			d.body = []byte(`{"error":{"code":501,"message":"not implemented","status":"UNIMPLEMENTED","details":[{"method":"cancel"}]}}`)
+		}),
+		rest("no-cancel-raw-internal", "Answers 501 with a raw google.rpc.Status that says INTERNAL.", json, func(d *draft) {
+			d.body = []byte(`{"code":13,"message":"not implemented"}`)
+		}),
+		rest("no-cancel-raw-text", "Answers 501 with a raw google.rpc.Status as plain text.", json, func(d *draft) {
+			d.header.Set("Content-Type", "text/plain")
+			d.body = []byte(`{"code":12,"message":"not implemented"}`)
+		}),
 		{Name: "no-cancel-denied", Doc: "Says over gRPC that nobody may cancel, when it cannot.",
 			Breaks: []string{"cancel.unimplemented.grpc-12"},
 			Fault: Fault{Options: noCancel,

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -18,8 +17,8 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// wiresMutants are wrong about the gRPC method, about what differs between the
-// transports, and about names that cannot be those of operations.
+// wiresMutants are wrong about the gRPC method and its payload, about what differs
+// between the transports, and about names that cannot be those of operations.
 func wiresMutants() []Mutant {
 	return append(append(grpcMethodMutants(), payloadMutants()...), append(differMutants(), malformedMutants()...)...)
 }
@@ -197,6 +196,10 @@ func payloadMutants() []Mutant {
 		named("empty-name-not-running", "Takes a cancel without a name for one of what has ended.", empty, isEmpty, refuse(codes.FailedPrecondition, "NOT_RUNNING", "not running")),
 		named("percent-name-500", "Fails on a percent sign in a name.", literal, hasPercent, refuse(codes.Internal, "REQUEST_FAILED", "bad escape")),
 		named("percent-name-ok", "Answers OK to a name with a percent sign, without effect.", literal, hasPercent, nil),
+		{Name: "decodes-grpc-slashes", Doc: "Undoes the percent-encoding of slashes, as its gateway leaves them encoded.", Breaks: []string{literal},
+			Fault: Fault{Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				return next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: strings.ReplaceAll(r.GetName(), "%2F", "/")})
+			})}},
 		withFields("unknown-fields-500", "Fails on a request with a field that it does not know.", refuse(codes.Internal, "REQUEST_FAILED", "unknown field")),
 		withFields("unknown-fields-ineffective", "Answers OK to a request with a field that it does not know, and drops it.", nil),
 		{Name: "malformed-payload-cancels", Doc: "Reads as much of a broken request as it can, and cancels.", Breaks: []string{broken},
@@ -208,59 +211,6 @@ func payloadMutants() []Mutant {
 					return
 				}
 				next.ServeHTTP(w, r)
-			})}},
-	}
-}
-
-// invisible hides every operation over one transport.
-func invisible(t targets.Transport) func(Service) Service {
-	return func(next Service) Service { return unfound{Service: next, on: t} }
-}
-
-// An unfound Service finds nothing over one transport.
-type unfound struct {
-	Service
-	on targets.Transport
-}
-
-// Get implements Service.
-func (u unfound) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
-	if CallOf(ctx).Transport == u.on {
-		return nil, notFound(r.GetName())
-	}
-	return u.Service.Get(ctx, r)
-}
-
-// Cancel implements Service.
-func (u unfound) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
-	if CallOf(ctx).Transport == u.on {
-		return notFound(r.GetName())
-	}
-	return u.Service.Cancel(ctx, r)
-}
-
-func differMutants() []Mutant {
-	const parity = "transport.parity"
-	separate := func(name string, on, other targets.Transport) Mutant {
-		return Mutant{Name: name, Doc: "Keeps the operations of each transport in a store of its own.", Breaks: []string{parity},
-			BreaksOn: map[targets.Transport][]string{other: nil}, Fault: Fault{Service: invisible(on)}}
-	}
-	return []Mutant{
-		separate("separate-grpc-store", targets.GRPC, targets.REST),
-		separate("separate-rest-store", targets.REST, targets.GRPC),
-		{Name: "stale-over-grpc", Doc: "Serves gRPC from a cache that does not learn of cancels over REST.", Breaks: []string{parity},
-			BreaksOn: map[targets.Transport][]string{targets.GRPC: nil},
-			Fault:    Fault{Service: staleCache(targets.GRPC)}},
-		{Name: "stale-over-rest", Doc: "Serves REST from a cache that does not learn of cancels over gRPC.", Breaks: []string{parity},
-			BreaksOn: map[targets.Transport][]string{targets.REST: nil},
-			Fault:    Fault{Service: staleCache(targets.REST)}},
-		{Name: "finished-differs-in-code", Doc: "Answers ABORTED over REST to the cancel of what has succeeded, and FAILED_PRECONDITION over gRPC.",
-			Breaks: []string{parity}, BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.finished.status-preferred", parity}},
-			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-				if CallOf(ctx).Transport == targets.REST && peek(ctx, next, r.GetName()).GetResponse() != nil {
-					return refuse(codes.Aborted, "OPERATION_NOT_RUNNING", "operation is not running")
-				}
-				return next.Cancel(ctx, r)
 			})}},
 	}
 }
@@ -342,46 +292,4 @@ func malformedMutants() []Mutant {
 			Fault: Fault{REST: hangUp(func(r *http.Request) bool { return len(r.URL.Path) > longID }),
 				Wire: hangUp(func(r *http.Request) bool { return len(payloadOf(r)) > longID })}},
 	}
-}
-
-// staleCache shows over one transport, for ever, as running what was cancelled
-// over the other.
-func staleCache(on targets.Transport) func(Service) Service {
-	return func(next Service) Service {
-		return &stale{Service: next, on: on, foreign: map[string]*longrunningpb.Operation{}}
-	}
-}
-
-// A stale Service keeps, for one transport, what operations looked like when
-// they were cancelled over the other.
-type stale struct {
-	Service
-	on      targets.Transport
-	mu      sync.Mutex
-	foreign map[string]*longrunningpb.Operation
-}
-
-// Cancel implements Service.
-func (s *stale) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
-	before := peek(ctx, s.Service, r.GetName())
-	err := s.Service.Cancel(ctx, r)
-	if err == nil && CallOf(ctx).Transport != s.on && !before.GetDone() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.foreign[r.GetName()] == nil {
-			s.foreign[r.GetName()] = before
-		}
-	}
-	return err
-}
-
-// Get implements Service.
-func (s *stale) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
-	s.mu.Lock()
-	op := s.foreign[r.GetName()]
-	s.mu.Unlock()
-	if op != nil && CallOf(ctx).Transport == s.on {
-		return proto.Clone(op).(*longrunningpb.Operation), nil
-	}
-	return s.Service.Get(ctx, r)
 }
