@@ -416,6 +416,9 @@ func thenNameLiteral(ctx context.Context) error {
 	if err := w.unlessUnknownToo(ctx, c); err != nil {
 		return err
 	}
+	if control, err := w.cancelMalformed(ctx, "of another collection"); err == nil && control.err == nil && control.Accepted() == c.Accepted() && control.Code == c.Code {
+		return inconclusive("the cancel of a name of another collection is answered %s as well (see cancel.malformed.rejected)", control.Status())
+	}
 	return w.fail(c, want, "a gRPC name with a percent sequence is not taken for the name of no operation")
 }
 
