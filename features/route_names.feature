@@ -34,7 +34,6 @@ Feature: Which operation a path names
         | what          |
         | a hyphen      |
         | an underscore |
-        | a dot         |
         | a tilde       |
 
   @req:cancel.route.percent-2f-not-separator

@@ -160,8 +160,16 @@ func (w *world) noCancelHere(ctx context.Context, c call) error {
 	case !unimplemented(c.Exchange):
 		return nil
 	}
-	control, err := w.plainCancel(ctx)()
-	if err == nil && !control.Accepted() {
+	role := targets.Running
+	if w.it.role == targets.Pending || w.it.role == targets.Nested { // which may be kinds that nobody can cancel
+		role = w.it.role
+	}
+	op, err := w.startInProgress(ctx, role)
+	if err != nil {
+		return err
+	}
+	control := w.cancel(ctx, op)
+	if !control.Accepted() {
 		err = inconclusive("the cancel of the owner is answered %s as well", control.Status())
 	}
 	if err != nil || w.run.scarce(w.it.role) {

@@ -316,7 +316,7 @@ func (w *world) unmatched(l listing, done bool) map[string]snapshot {
 	s, shown := l.find(w.it)
 	partial := shown && !s.done && !s.hasError && !s.hasResponse && s.doc["metadata"] == nil
 	for name, s := range l.ours {
-		known := name == w.others[0].name && done || name == w.it.name && !done
+		known := name == w.others[0].name && done
 		if s.done != done && !partial || partial && known {
 			out[name] = s
 		}
