@@ -63,6 +63,9 @@ func thenOthersGoOn(ctx context.Context) error {
 // segments only where such a cancel reaches what it names:
 // cancel.route.multi-segment-name owns that. Other errors stay.
 func (w *world) unlessMisrouted(ctx context.Context, finding error) error {
+	if w.it == nil { // what was cancelled does not exist
+		return finding
+	}
 	p, err := w.pathOf(w.it.name)
 	reached := w.settled().end != endedNever && w.settled().end != endedKnownEffect
 	if !isViolation(finding) || !w.rest() || err != nil || !strings.Contains(p.id(), "/") || reached || w.run.role(targets.Nested) != nil || w.run.scarce(targets.Nested) {
