@@ -212,6 +212,17 @@ Feature: The form of errors over REST
       When the client cancels that name
       Then every answer keeps the rule
 
+    Scenario Outline: An error of Cancel where the operation has <ended>
+      Given an operation that has <ended>
+      When the client cancels it
+      Then every answer keeps the rule
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
+
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name

@@ -49,7 +49,7 @@ survives, in whole or in part, or a legal server is accused.
 
 A legal server is judged by the whole contract, most of them several at a time:
 one server has the habits of all of them, and where it is accused each is judged
-by itself. A mutant is judged by what it breaks and by one in sixteen of the
+by itself. A mutant is judged by what it breaks and by one in 32 of the
 other requirements, chosen by its name; where it is missed it is tried once more
 when the others are done, as a busy machine hides races. With --full each is
 judged by itself and by everything, which takes some minutes. A fault of one

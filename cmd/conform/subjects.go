@@ -52,7 +52,7 @@ func oneSide(f reference.Fault, breaks []string) string {
 
 // sampleOf is how many requirements there are for each that a mutant is judged
 // by although it does not break it.
-const sampleOf = 16
+const sampleOf = 32
 
 // sample chooses what a mutant is judged by: what it breaks, and a part of the
 // rest by which it must not be accused. Controls, which break nothing, and
