@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/reports"
 )
 
 // A composite holds the fields of a composite GitHub Action that are looked at.
@@ -187,7 +189,7 @@ func TestTheGitLabTemplateNamesFlagsAndReports(t *testing.T) {
 	assert.Equal(t, "always", job.Artifacts.When)
 	for spec := range strings.SplitSeq(job.Variables["CONFORM_REPORT"], "\n") {
 		format, _, _ := strings.Cut(spec, ":")
-		_, err := writerOf(format)
+		_, err := writerOf(format, reports.Writers())
 		assert.NoError(t, err)
 	}
 	assert.Contains(t, job.Variables["CONFORM_REPORT"], "junit:"+job.Artifacts.Reports["junit"])

@@ -2,10 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +10,7 @@ import (
 )
 
 func diffCommand(a *app) *cobra.Command {
-	var spec string
+	var specs []string
 	cmd := &cobra.Command{
 		Use:   "diff OLD.json NEW.json",
 		Short: "Tell what changed between two reports, and whose doing it is",
@@ -28,7 +24,7 @@ breaks what it kept before, else 0.`,
 				return err
 			}
 			c := reports.Compare(both[0], both[1])
-			if err := writeOne(a, spec, reports.DiffWriters(), c); err != nil {
+			if err := writeReport(a.out, specs, reports.DiffWriters(), c); err != nil {
 				return err
 			}
 			if n := c.Regressions(); n > 0 {
@@ -39,12 +35,12 @@ breaks what it kept before, else 0.`,
 			return nil
 		},
 	}
-	reportFlag(cmd, &spec)
+	reportFlag(cmd, &specs)
 	return cmd
 }
 
 func matrixCommand(a *app) *cobra.Command {
-	var spec string
+	var specs []string
 	cmd := &cobra.Command{
 		Use:   "matrix FILE.json...",
 		Short: "Set the reports of several servers side by side",
@@ -54,10 +50,10 @@ func matrixCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return writeOne(a, spec, reports.MatrixWriters(), reports.NewMatrix(all...))
+			return writeReport(a.out, specs, reports.MatrixWriters(), reports.NewMatrix(all...))
 		},
 	}
-	reportFlag(cmd, &spec)
+	reportFlag(cmd, &specs)
 	return cmd
 }
 
@@ -94,12 +90,8 @@ histograms exactly.`,
 			if err := diagnose(r); err != nil {
 				return problem("%w", err)
 			}
-			out, err := openSinks(specs, a.out, a.color(a.out, false))
-			if err != nil {
+			if err := writeReport(a.out, withText(specs), runWriters(a.out, a.color(a.out, false)), r); err != nil {
 				return err
-			}
-			if err := out.write(r); err != nil {
-				return problem("%w", err)
 			}
 			fmt.Fprintln(a.err, reports.Harmless(r.Reason))
 			if code := r.ExitCode(); code != 0 {
@@ -108,34 +100,11 @@ histograms exactly.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVar(&specs, "report", nil, "write a report, as `FORMAT[:PATH]`; no PATH is standard output (repeatable)")
+	reportFlag(cmd, &specs)
 	return cmd
 }
 
-func reportFlag(cmd *cobra.Command, spec *string) {
-	cmd.Flags().StringVar(spec, "report", "text", "the format, and where it goes, as `FORMAT[:PATH]`; no PATH is standard output")
-}
-
-// writeOne writes a value in one format of several.
-func writeOne[T any](a *app, spec string, writers map[string]func(io.Writer, T) error, value T) error {
-	format, path, _ := strings.Cut(spec, ":")
-	write, ok := writers[format]
-	if !ok {
-		names := slices.Sorted(maps.Keys(writers))
-		return fmt.Errorf("--report: format %q is not known (formats: %s)", format, strings.Join(names, ", "))
-	}
-	if path == "" {
-		return write(a.out, value)
-	}
-	f, err := createFile(path)
-	if err != nil {
-		return fmt.Errorf("--report %s: %w", spec, err)
-	}
-	if err := write(f, value); err != nil {
-		return problem("--report %s: %w", spec, err)
-	}
-	if err := f.keep(); err != nil {
-		return problem("--report %s: %w", spec, err)
-	}
-	return nil
+// reportFlag adds the flag --report, whose default is text on standard output.
+func reportFlag(cmd *cobra.Command, specs *[]string) {
+	cmd.Flags().StringArrayVar(specs, "report", nil, "write a report, as `FORMAT[:PATH]`; no PATH is standard output (repeatable)")
 }

@@ -28,27 +28,27 @@ where the report was rendered, whatever it says.`,
 				return err
 			}
 			if len(storms) > 0 {
-				return a.renderStorm(storms[0], specs)
+				if err := writeReport(a.out, specs, stormWriters(), storms[0]); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.err, reports.Harmless(storms[0].Reason))
+				return nil
 			}
 			r, err := readReport(args[0])
-			if err != nil {
-				return err
-			}
-			out, err := openSinks(specs, a.out, a.color(a.out, noColor))
 			if err != nil {
 				return err
 			}
 			if share {
 				r = r.WithoutBodies()
 			}
-			if err := out.write(r); err != nil {
-				return problem("%w", err)
+			if err := writeReport(a.out, withText(specs), runWriters(a.out, a.color(a.out, noColor)), r); err != nil {
+				return err
 			}
 			fmt.Fprintln(a.err, reports.Harmless(r.Reason))
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVar(&specs, "report", nil, "write a report, as `FORMAT[:PATH]`; no PATH is standard output (repeatable)")
+	reportFlag(cmd, &specs)
 	cmd.Flags().BoolVar(&share, "share", false, "leave bodies out")
 	cmd.Flags().BoolVar(&noColor, "no-color", false, "no color, also on a terminal")
 	return cmd

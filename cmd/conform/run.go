@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -45,7 +46,7 @@ type judgement struct {
 	flags    *runFlags
 	target   *targets.Target
 	options  steps.Options
-	sinks    *sinks
+	sinks    *sinks[*reports.Report]
 	evidence *evidence
 	progress *progress
 }
@@ -71,7 +72,7 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 	if f.plan {
 		return a.plan(ctx, f, j.target, options)
 	}
-	if j.sinks, err = openSinks(f.reports, a.out, a.color(a.out, f.noColor)); err != nil {
+	if j.sinks, err = openSinks[*reports.Report](withText(f.reports), runWriters(a.out, a.color(a.out, f.noColor)), a.out); err != nil {
 		return err
 	}
 	if j.evidence, err = createEvidence(f.evidence, j); err != nil {
@@ -82,6 +83,19 @@ func (a *app) run(ctx context.Context, f *runFlags) error {
 		return errors.Join(err, j.sinks.discard(), j.evidence.close(nil))
 	}
 	return j.conclude(r)
+}
+
+// runWriters are the formats of a run's report: text is colored on out alone.
+func runWriters(out io.Writer, color bool) map[string]reports.Writer {
+	all := reports.Writers()
+	plain, colored := all[textFormat], reports.Text(color)
+	all[textFormat] = func(w io.Writer, r *reports.Report) error {
+		if w == out {
+			return colored(w, r)
+		}
+		return plain(w, r)
+	}
+	return all
 }
 
 // openTarget makes the target of a file, or of the built-in server.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -59,9 +58,6 @@ transport is looked for on that transport.`,
 			if asJSON {
 				specs = append(specs, "json")
 			}
-			if len(specs) == 0 {
-				specs = []string{"text"}
-			}
 			return a.selftest(cmd.Context(), specs, only, verbose, full)
 		},
 	}
@@ -87,11 +83,11 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 			subjects[i].sample(catalogue)
 		}
 	}
-	out, err := openMatrixSinks(specs)
+	out, err := openSinks[*killMatrix](specs, matrixWriters(), a.out)
 	if err != nil {
-		return errors.Join(err, discardAll(out))
+		return err
 	}
-	ctx, signals := listen(ctx, func(string) {}, func() { _ = discardAll(out) })
+	ctx, signals := listen(ctx, func(string) {}, func() { _ = out.discard() })
 	defer signals.stop()
 	if _, set := a.env("GOMEMLIMIT"); !set {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(selftestMemory))
@@ -102,16 +98,14 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	}
 	m, err := judgeAll(ctx, subjects, crowd, &progress{w: a.err, terminal: a.color(a.err, false), verbose: verbose})
 	if n := signals.number(); n != 0 {
-		return &ending{128 + n, discardAll(out)}
+		return &ending{128 + n, out.discard()}
 	}
 	if err != nil {
-		return &ending{codeProblem, errors.Join(err, discardAll(out))}
+		return &ending{codeProblem, errors.Join(err, out.discard())}
 	}
 	m.conclude(catalogue)
-	for _, o := range out {
-		if err := o.write(a.out, m); err != nil {
-			return &ending{codeProblem, errors.Join(err, discardAll(out))}
-		}
+	if err := out.write(m); err != nil {
+		return problem("%w", err)
 	}
 	fmt.Fprintf(a.err, "%d of %d mutants killed, %d of %d legal servers accused\n", m.Killed, len(m.Mutants), m.Accused, len(m.Legal))
 	if !m.sound() {
@@ -291,60 +285,9 @@ func (p *progress) subjectEnded(planned int, k kill) {
 	}
 }
 
-// A matrixSink is where a kill matrix goes in one format.
-type matrixSink struct {
-	render func(io.Writer, *killMatrix) error
-	file   *outFile // nil: standard output
-}
-
-// openMatrixSinks opens what is asked for; on an error, what is open already is
-// returned with it.
-func openMatrixSinks(specs []string) ([]matrixSink, error) {
-	renderers := map[string]func(io.Writer, *killMatrix) error{"text": matrixText, "json": matrixJSON, "html": matrixHTML}
-	var out []matrixSink
-	claimed := ""
-	for _, spec := range specs {
-		format, path, _ := strings.Cut(spec, ":")
-		s := matrixSink{render: renderers[format]}
-		if s.render == nil {
-			return out, fmt.Errorf("--report: format %q is not known (formats: html, json, text)", format)
-		}
-		if path == "" && claimed != "" {
-			return out, fmt.Errorf("--report %s and --report %s both claim standard output", claimed, spec)
-		}
-		if path == "" {
-			claimed = spec
-		} else {
-			f, err := createFile(path)
-			if err != nil {
-				return out, fmt.Errorf("--report %s: %w", spec, err)
-			}
-			s.file = f
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-func (s matrixSink) write(stdout io.Writer, m *killMatrix) error {
-	if s.file == nil {
-		return s.render(stdout, m)
-	}
-	if err := s.render(s.file, m); err != nil {
-		return err
-	}
-	return s.file.keep()
-}
-
-// discardAll leaves what was there before, where nothing has been written.
-func discardAll(list []matrixSink) error {
-	var errs []error
-	for _, s := range list {
-		if s.file != nil {
-			errs = append(errs, s.file.discard())
-		}
-	}
-	return errors.Join(errs...)
+// matrixWriters are the formats of a kill matrix.
+func matrixWriters() map[string]func(io.Writer, *killMatrix) error {
+	return map[string]func(io.Writer, *killMatrix) error{textFormat: matrixText, "json": matrixJSON, "html": matrixHTML}
 }
 
 func matrixJSON(w io.Writer, m *killMatrix) error {

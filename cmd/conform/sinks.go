@@ -7,44 +7,56 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/lro-tools/conform/reports"
 )
 
 // A sink is where a report goes in one format.
-type sink struct {
+type sink[R any] struct {
 	spec  string
-	write reports.Writer
+	write func(io.Writer, R) error
 	file  *outFile // nil: standard output
 }
 
-// sinks are all that a run writes. Every file is open before the run, so that
-// a path that cannot be written is found while nothing has happened yet.
-type sinks struct {
-	list []sink
+// sinks are all that a command writes of one report. Every file is open before
+// there is anything to write, so that a path that cannot be written is found
+// while nothing has happened yet.
+type sinks[R any] struct {
+	list []sink[R]
 	out  io.Writer
 }
 
-// openSinks opens what the values of --report ask for. Text goes to standard
-// output unless another report claims it.
-func openSinks(specs []string, out io.Writer, color bool) (*sinks, error) {
-	s := &sinks{out: out}
+// textFormat is the name of the format for people.
+const textFormat = "text"
+
+// withText adds text on standard output to the values of --report, unless one of
+// them claims it.
+func withText(specs []string) []string {
+	if slices.ContainsFunc(specs, func(s string) bool { return !strings.Contains(s, ":") }) {
+		return specs
+	}
+	return append(slices.Clone(specs), textFormat)
+}
+
+// openSinks opens what the values of --report ask for, in the formats that there
+// are for such a report. Without a value it is text on standard output. The
+// errors are those of usage.
+func openSinks[R any, W ~func(io.Writer, R) error](specs []string, writers map[string]W, out io.Writer) (*sinks[R], error) {
+	s := &sinks[R]{out: out}
+	if len(specs) == 0 {
+		specs = []string{textFormat}
+	}
 	stdout, paths := "", map[string]bool{}
 	for _, spec := range specs {
 		format, path, _ := strings.Cut(spec, ":")
-		write, err := writerOf(format)
+		write, err := writerOf(format, writers)
 		if err != nil {
 			return nil, errors.Join(err, s.discard())
 		}
-		one := sink{spec: spec, write: write}
+		one := sink[R]{spec: spec, write: write}
 		switch {
 		case path == "" && stdout != "":
 			return nil, errors.Join(fmt.Errorf("--report %s and --report %s both claim standard output; give one a path, like %s:FILE", stdout, spec, format), s.discard())
 		case path == "":
 			stdout = spec
-			if format == "text" {
-				one.write = reports.Text(color)
-			}
 		case paths[path]:
 			return nil, errors.Join(fmt.Errorf("two reports go to %s; give each a path of its own", path), s.discard())
 		default:
@@ -55,16 +67,13 @@ func openSinks(specs []string, out io.Writer, color bool) (*sinks, error) {
 		}
 		s.list = append(s.list, one)
 	}
-	if stdout == "" {
-		s.list = append(s.list, sink{spec: "text", write: reports.Text(color)})
-	}
 	return s, nil
 }
 
 // writerOf finds the writer of a format.
-func writerOf(format string) (reports.Writer, error) {
-	writers := reports.Writers()
-	if w, ok := writers[format]; ok {
+func writerOf[W any](format string, writers map[string]W) (W, error) {
+	w, ok := writers[format]
+	if ok {
 		return w, nil
 	}
 	names := slices.Sorted(maps.Keys(writers))
@@ -72,12 +81,12 @@ func writerOf(format string) (reports.Writer, error) {
 	if near := nearest(format, names); near != "" {
 		msg += fmt.Sprintf("; did you mean %s?", near)
 	}
-	return nil, fmt.Errorf("%s (formats: %s)", msg, strings.Join(names, ", "))
+	return w, fmt.Errorf("%s (formats: %s)", msg, strings.Join(names, ", "))
 }
 
 // write renders the report into every sink; one that fails does not keep the
 // others from being written.
-func (s *sinks) write(r *reports.Report) error {
+func (s *sinks[R]) write(r R) error {
 	var errs []error
 	for _, one := range s.list {
 		var err error
@@ -96,7 +105,7 @@ func (s *sinks) write(r *reports.Report) error {
 }
 
 // discard leaves what was there before, where nothing has been written.
-func (s *sinks) discard() error {
+func (s *sinks[R]) discard() error {
 	var errs []error
 	for _, one := range s.list {
 		if one.file != nil {
@@ -104,4 +113,17 @@ func (s *sinks) discard() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// writeReport writes a report that is there already as the values of --report
+// ask for.
+func writeReport[R any, W ~func(io.Writer, R) error](out io.Writer, specs []string, writers map[string]W, r R) error {
+	s, err := openSinks[R](specs, writers, out)
+	if err != nil {
+		return err
+	}
+	if err := s.write(r); err != nil {
+		return problem("%w", err)
+	}
+	return nil
 }

@@ -19,10 +19,10 @@ import (
 
 // stormFlags are the flags of `conform storm`.
 type stormFlags struct {
-	options             storm.Options
-	rate, shard, report string
-	set                 []string
-	allowForeign        bool
+	options      storm.Options
+	rate, shard  string
+	set, reports []string
+	allowForeign bool
 }
 
 func stormCommand(a *app) *cobra.Command {
@@ -60,7 +60,7 @@ Exit codes: 0 nothing is broken, 1 something is, 2 wrong usage or target file,
 	flags.StringVar(&f.options.Transport, "transport", "all", "rest, grpc or all")
 	flags.StringVar(&f.options.Level, "level", "must", "the lowest level that counts: must or should")
 	flags.StringVar(&f.shard, "shard", "", "start part `I/N` of the operations, at that part of the rate, such as 1/3")
-	flags.StringVar(&f.report, "report", "text", "text or json, as `FORMAT[:PATH]`; no PATH is standard output")
+	flags.StringArrayVar(&f.reports, "report", nil, "write a report, as `FORMAT[:PATH]`, text or json; no PATH is standard output (repeatable)")
 	flags.BoolVar(&f.options.KeepGoing, "keep-going", false, "do not end at the first violation")
 	flags.BoolVar(&f.options.Yes, "yes", false, "permit more than 50 operations on a target that is not loopback")
 	flags.BoolVar(&f.allowForeign, "allow-foreign", false, "permit operations that this storm did not start (names)")
@@ -99,9 +99,6 @@ func (a *app) storm(ctx context.Context, f *stormFlags, file string) (err error)
 	if err != nil {
 		return err
 	}
-	if format, _, _ := strings.Cut(f.report, ":"); stormWriters()[format] == nil {
-		return fmt.Errorf("--report: format %q is not known (formats: json, text)", format)
-	}
 	target, err := openTarget(file, targets.LoadOptions{Set: f.set, AllowForeign: f.allowForeign})
 	if err != nil {
 		return err
@@ -117,24 +114,34 @@ func (a *app) storm(ctx context.Context, f *stormFlags, file string) (err error)
 	if ep := target.Endpoints[targets.Transport(o.Transport)]; o.Transport != "all" && (ep == nil || !ep.Judge) {
 		return fmt.Errorf("--transport %s: the target has no %s to judge", o.Transport, o.Transport)
 	}
+	out, err := openSinks[*storm.Report](f.reports, stormWriters(), a.out)
+	if err != nil {
+		return err
+	}
 	ctx, signals := listen(ctx, func(name string) {
 		p.say("conform: %s: what was started is cancelled; once more to stop at once", name)
-	}, p.end)
+	}, func() {
+		p.end()
+		if err := out.discard(); err != nil {
+			p.say("conform: %v", err)
+		}
+	})
 	defer signals.stop()
 	o.Signal, o.OnProgress = signals.number, p.tell
 	r, err := storm.Run(ctx, target, o)
 	p.end()
 	if err != nil {
-		return err
+		return errors.Join(err, out.discard())
 	}
-	if err := a.renderStorm(r, []string{f.report}); err != nil {
-		return err
+	if err := out.write(r); err != nil {
+		return problem("%w; %s", err, r.Reason)
 	}
-	return endStorm(r)
+	return a.endStorm(r)
 }
 
-// endStorm ends with the exit code of a storm.
-func endStorm(r *storm.Report) error {
+// endStorm says what a storm found, and ends with its exit code.
+func (a *app) endStorm(r *storm.Report) error {
+	fmt.Fprintln(a.err, reports.Harmless(r.Reason))
 	if code := r.ExitCode(); code != 0 {
 		return &ending{code: code}
 	}

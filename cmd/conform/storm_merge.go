@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
-	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/steps/storm"
 )
 
@@ -14,29 +12,10 @@ func (a *app) mergeStorms(parts []*storm.Report, specs []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.renderStorm(r, specs); err != nil {
+	if err := writeReport(a.out, specs, stormWriters(), r); err != nil {
 		return err
 	}
-	return endStorm(r)
-}
-
-// renderStorm writes a storm's report in the formats that are asked for.
-func (a *app) renderStorm(r *storm.Report, specs []string) error {
-	if len(specs) == 0 {
-		specs = []string{"text"}
-	}
-	for _, spec := range specs {
-		if format, _, _ := strings.Cut(spec, ":"); stormWriters()[format] == nil {
-			return fmt.Errorf("--report: format %q is not one of a storm (formats: json, text)", format)
-		}
-	}
-	for _, spec := range specs {
-		if err := writeOne(a, spec, stormWriters(), r); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(a.err, reports.Harmless(r.Reason))
-	return nil
+	return a.endStorm(r)
 }
 
 // stormReports reads saved reports as those of storms; nil where the first is
