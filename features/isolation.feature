@@ -47,6 +47,7 @@ Feature: Cancel touches one operation only
     Scenario: An operation that has succeeded stays so
       Given another operation that has succeeded
       And a running operation
+      And another running operation
       When the client cancels it and follows it to its end
       Then the other succeeds
 

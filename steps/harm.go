@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -45,25 +44,59 @@ const longestSweep = time.Second
 // did not see end: what still runs is cancelled again, and what that does not
 // end is listed.
 func (r *run) sweep(ctx context.Context) {
-	open := r.unended()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.target.Timeouts.Request+min(r.target.Timeouts.Settle, longestSweep))
 	defer cancel()
-	names := make(chan string)
-	var wg sync.WaitGroup
-	for range min(sweepers, len(open)) {
-		wg.Go(func() {
-			for name := range names {
-				if why := r.bringDown(ctx, name, open[name]); why != "" {
-					r.leave(name + why)
-				}
+	for name, why := range r.bringDown(ctx, r.unended()) {
+		r.leave(name + why)
+	}
+}
+
+// bringDown cancels operations until they are seen to have ended, or ctx ends,
+// each in turn, so that none is passed over where others take all the time. open
+// tells which have had an accepted cancel at their end. It returns what is to be
+// told of those that have not ended.
+func (r *run) bringDown(ctx context.Context, open map[string]bool) map[string]string {
+	left := map[string]string{}
+	var strays []*stray
+	for name, accepted := range open {
+		strays = append(strays, &stray{name: name, accepted: accepted})
+	}
+	free := make(chan struct{}, sweepers)
+	for pause := 5 * time.Millisecond; len(strays) > 0; pause = min(2*pause, longestPoll) {
+		_ = together(len(strays), func(i int) error { // each tells by itself
+			free <- struct{}{}
+			defer func() { <-free }()
+			r.tryToEnd(ctx, strays[i])
+			return nil
+		})
+		more := sleep(ctx, pause)
+		strays = slices.DeleteFunc(strays, func(s *stray) bool {
+			if !s.over && !more {
+				s.why = s.stillRuns()
 			}
+			if s.why != "" {
+				left[s.name] = s.why
+			}
+			return s.over || !more
 		})
 	}
-	for _, name := range slices.Sorted(maps.Keys(open)) {
-		names <- name
+	return left
+}
+
+// A stray is an operation that was not seen to end.
+type stray struct {
+	name     string
+	accepted bool   // a cancel of it at the end
+	asked    bool   // to be cancelled, when it was seen in progress
+	over     bool   // nothing more is to be done
+	why      string // what is to be told of it; "" where it has ended
+}
+
+func (s *stray) stillRuns() string {
+	if s.accepted {
+		return " (its cancel is accepted, and it is still in progress)"
 	}
-	close(names)
-	wg.Wait()
+	return " (it is still in progress)"
 }
 
 // unended are the operations of the ledger that were not seen to end, nor are
@@ -81,34 +114,29 @@ func (r *run) ended(name string) {
 	delete(r.open, name)
 }
 
-// bringDown cancels an operation until it is seen to have ended, over whatever
-// transport answers. It returns what is to be told of one that has not.
-func (r *run) bringDown(ctx context.Context, name string, accepted bool) string {
-	const runs = " (its cancel is accepted, and it is still in progress)"
-	asked := false // here, when it was seen in progress
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, longestPoll) {
-		got, client, err := r.look(ctx, name)
-		switch {
-		case err != nil && accepted && asked && ctx.Err() != nil:
-			return runs
-		case err != nil && accepted:
-			return ""
-		case err != nil:
-			return fmt.Sprintf(" (%v)", err)
-		case notFound(got), got.Accepted() && readOperation(got, -1, object(got.Doc)).done:
-			return ""
+// tryToEnd looks at an operation once, over whatever transport answers, and
+// cancels it where it is in progress.
+func (r *run) tryToEnd(ctx context.Context, s *stray) {
+	got, client, err := r.look(ctx, s.name)
+	switch {
+	case err != nil && s.asked && ctx.Err() != nil:
+		return
+	case err != nil:
+		if s.over = true; !s.accepted {
+			s.why = fmt.Sprintf(" (%v)", err)
 		}
-		if !asked {
-			c, err := client.Call(ctx, targets.Cancel, cancelRequest(name))
-			asked = err == nil && !transient(c)
-			accepted = accepted || asked && c.Accepted()
-			if asked && !c.Accepted() {
-				return fmt.Sprintf(" (its cancel is answered %s)", c.Status())
-			}
-		}
-		if !sleep(ctx, pause) {
-			return runs
-		}
+		return
+	case notFound(got), got.Accepted() && readOperation(got, -1, object(got.Doc)).done:
+		s.over = true
+		return
+	case s.asked:
+		return
+	}
+	c, err := client.Call(ctx, targets.Cancel, cancelRequest(s.name))
+	s.asked = err == nil && !transient(c)
+	s.accepted = s.accepted || s.asked && c.Accepted()
+	if s.asked && !c.Accepted() {
+		s.over, s.why = true, fmt.Sprintf(" (its cancel is answered %s)", c.Status())
 	}
 }
 

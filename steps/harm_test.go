@@ -195,7 +195,8 @@ func TestLeftoverIsListedWhereTheTimeEndsInALook(t *testing.T) {
 	started, err := target.Starter.Start(t.Context(), targets.StartRequest{Role: targets.Running})
 	require.NoError(t, err)
 	r := newRun(target, Options{}, nil)
-	assert.Contains(t, r.bringDown(ctx, started.Name, true), "still in progress")
+	left := r.bringDown(ctx, map[string]bool{started.Name: true})
+	assert.Contains(t, left[started.Name], "still in progress")
 }
 
 // A secondLook ignores cancels, and calls end in the second Get, which is not

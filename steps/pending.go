@@ -62,7 +62,11 @@ func thenEndsAlike(ctx context.Context) error {
 			return inconclusive("once, but not again: %s", w.ineffective(w.it, s))
 		}
 	}
-	return w.unlessUnsteady(ctx, w.it, w.unlessOneDoes(ctx, targets.Running, finding))
+	finding = w.unlessOneDoes(ctx, targets.Running, finding)
+	if !s.done { // there is no end to be shown in two ways
+		return finding
+	}
+	return w.unlessUnsteady(ctx, w.it, finding)
 }
 
 // ranOn tells whether a look that came after the accepted cancel has shown the

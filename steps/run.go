@@ -178,8 +178,9 @@ func (w *world) makesRoom(ctx context.Context) bool {
 	open := w.openElsewhere()
 	ctx, cancel := context.WithTimeout(ctx, w.settleFor())
 	defer cancel()
-	for name, accepted := range open {
-		if r.bringDown(ctx, name, accepted) == "" {
+	left := r.bringDown(ctx, open)
+	for name := range open {
+		if _, runs := left[name]; !runs {
 			r.ended(name)
 		}
 	}
