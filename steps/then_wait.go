@@ -282,8 +282,7 @@ func whenCancelsWaiting(ctx context.Context) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
-	r, err := w.cancelWhileWaiting(ctx)
-	w.it = r.op
+	r, err := w.cancelWhileWaiting(ctx, w.it)
 	w.facts["release"] = r
 	if r.hung.err != nil && w.plan.requirement.ID == "wait.released-on-cancel" {
 		return nil
@@ -294,7 +293,7 @@ func whenCancelsWaiting(ctx context.Context) error {
 // cancelHangs judges a cancel that brings no answer while Waits are pending.
 func (w *world) cancelHangs(ctx context.Context, first call) error {
 	err := w.silent(ctx, first, func() (call, error) {
-		r, err := w.cancelWhileWaiting(ctx)
+		r, err := w.freshWhileWaiting(ctx)
 		if r.hung.err != nil {
 			return r.hung, nil
 		}
@@ -341,7 +340,7 @@ func thenReleased(ctx context.Context) error {
 			return w.accuse(w.plan.requirement.ID, last.call.index, want, fmt.Sprintf("nothing, %v after it", w.slack()),
 				"a Wait stays pending when the operation has been cancelled, twice")
 		}
-		if r, err = w.cancelWhileWaiting(ctx); err != nil {
+		if r, err = w.freshWhileWaiting(ctx); err != nil {
 			return err
 		}
 	}

@@ -201,14 +201,20 @@ type release struct {
 // must wake all.
 const waiters = 2
 
-// cancelWhileWaiting cancels a fresh operation of the scenario's role while
-// Waits for it are pending, and follows all to their end. A Wait may answer at
-// any time that the operation is in progress; it is then asked again.
-func (w *world) cancelWhileWaiting(ctx context.Context) (release, error) {
+// freshWhileWaiting is cancelWhileWaiting for a fresh operation of the
+// scenario's role.
+func (w *world) freshWhileWaiting(ctx context.Context) (release, error) {
 	op, err := w.startInProgress(ctx, w.it.role)
 	if err != nil {
 		return release{}, err
 	}
+	return w.cancelWhileWaiting(ctx, op)
+}
+
+// cancelWhileWaiting cancels an operation while Waits for it are pending, and
+// follows all to their end. A Wait may answer at any time that the operation is in
+// progress; it is then asked again.
+func (w *world) cancelWhileWaiting(ctx context.Context, op *operation) (release, error) {
 	out := release{op: op}
 	stop := w.control(ctx)
 	defer stop()
