@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,10 +40,16 @@ func unroutedAsPage(d *draft) {
 }
 
 func httpVariants() []Variant {
+	writers := sync.Pool{New: func() any { // each is most of a megabyte
+		z, _ := gzip.NewWriterLevel(nil, gzip.HuffmanOnly) // the level that needs least memory
+		return z
+	}}
 	zip := func(d *draft) {
 		var b bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&b, gzip.HuffmanOnly) // the level that needs least memory
-		_, _ = z.Write(d.body)                            // into memory
+		z := writers.Get().(*gzip.Writer)
+		defer writers.Put(z)
+		z.Reset(&b)
+		_, _ = z.Write(d.body) // into memory
 		_ = z.Close()
 		d.body = b.Bytes()
 		d.header.Set("Content-Encoding", "gzip")
