@@ -50,6 +50,9 @@ type killMatrix struct {
 	Accused      int        `json:"accused"` // legal servers
 	Score        float64    `json:"score"`   // killed mutants of all, in percent
 	ElapsedMS    float64    `json:"elapsed_ms"`
+	// Partial: only some of the servers were tried (--only), so that nothing
+	// follows from a requirement that killed none.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // killedBy tells, of one requirement on one transport, which mutants it kills.

@@ -76,7 +76,7 @@ func (m *killMatrix) weak() []string {
 		switch {
 		case len(r.Survivors) > 0:
 			out = append(out, fmt.Sprintf("%s over %s misses %s", r.ID, r.Transport, strings.Join(r.Survivors, ", ")))
-		case len(r.Mutants) == 0:
+		case len(r.Mutants) == 0 && !m.Partial:
 			out = append(out, fmt.Sprintf("%s over %s (%s) kills no mutant", r.ID, r.Transport, r.Level))
 		}
 	}

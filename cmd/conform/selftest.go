@@ -103,6 +103,7 @@ func (a *app) selftest(ctx context.Context, specs, only []string, verbose, full 
 	if err != nil {
 		return &ending{codeProblem, errors.Join(err, out.discard())}
 	}
+	m.Partial = len(only) > 0
 	m.conclude(catalogue)
 	if err := out.write(m); err != nil {
 		return problem("%w", err)
