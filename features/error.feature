@@ -9,10 +9,10 @@ Feature: The form of errors over REST
       When the client cancels that name
       Then every answer keeps the rule
 
-    Scenario: An error of Cancel about what has ended
+    Scenario: The refusal of a cancel of what has ended
       Given an operation that has succeeded
       When the client cancels it
-      Then every answer keeps the rule
+      Then its refusal keeps the rule
 
     Scenario: An error of Get
       Given a name that no operation has
@@ -217,10 +217,10 @@ Feature: The form of errors over REST
       When the client cancels that name
       Then every answer keeps the rule
 
-    Scenario: An error of Cancel about what has ended
+    Scenario: The refusal of a cancel of what has ended
       Given an operation that has succeeded
       When the client cancels it
-      Then every answer keeps the rule
+      Then its refusal keeps the rule
 
     Scenario: An error of Get
       Given a name that no operation has

@@ -10,6 +10,7 @@ import (
 func invariantSteps() []definition {
 	return []definition{
 		step(`every answer keeps the rule`, thenKept),
+		step(`its refusal keeps the rule`, thenRefusalKept),
 		step(`the client asks for that name`, whenAsksUnknown),
 		step(`a server that offers Wait`, givenWait),
 		step(`the client waits for that name`, whenWaitsUnknown),
@@ -50,6 +51,19 @@ func thenKept(ctx context.Context) error {
 		return inconclusive("%s", w.ineffective(w.it, s))
 	}
 	return inconclusive("nothing was seen that could show it")
+}
+
+// thenRefusalKept is thenKept where the cancel may be refused: one that succeeds
+// shows nothing.
+func thenRefusalKept(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	if c := w.theCall(); w.broken(w.plan.requirement.ID) < 0 && c.err == nil && c.Accepted() {
+		return inapplicable("the cancel is accepted")
+	}
+	return thenKept(ctx)
 }
 
 // whenAsksUnknown gets the name of no operation.
