@@ -75,6 +75,9 @@ func givenNew(ctx context.Context) error {
 	if err == nil && op.begun.Before(w.began) { // the one that was looked at before the first case
 		op, err = w.start(ctx, targets.Running, "")
 	}
+	if err == nil {
+		op.unseen = true
+	}
 	w.it = op
 	return err
 }

@@ -25,6 +25,7 @@ type operation struct {
 	alias     bool       // Get shows it under an alias (project number for id)
 	flagSet   bool       // its metadata has shown a cancellation as requested
 	over      bool       // it needs no cancel at the end of the case
+	unseen    bool       // its scenario cancels it before anybody has looked at it
 	formed    bool       // it was cancelled in another form than the plain one
 
 	// looking guards what is above where several clients look at one operation
@@ -51,9 +52,13 @@ func (w *world) routerSpeaks(op *operation, c call) bool {
 	return longer && c.Transport == targets.REST && notFound(c.Exchange) && mediaType(c.Header) != "application/json"
 }
 
-// seen tells whether an answer has shown the operation under a name: one that
-// shows nothing of an operation is none, then.
+// seen tells whether an answer has shown the operation under a name, or its
+// scenario begins without a look at it: one that shows nothing of an operation is
+// none, then.
 func (op *operation) seen() bool {
+	if op.unseen {
+		return true
+	}
 	op.looking.Lock()
 	defer op.looking.Unlock()
 	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return s.name != "" })
