@@ -22,7 +22,7 @@ func (s *server) target(t *testing.T, rest string) *targets.Target {
 		targets.WithREST(rest + "/" + version), targets.WithGRPC(s.grpc),
 		targets.WithNamePattern("projects/*/operations/**"), targets.WithList(project),
 		targets.WithGuaranteed(), targets.WithMetadataState("/value/state"),
-		targets.WithTimeouts(targets.Timeouts{Request: 2 * time.Second, Settle: 2 * time.Second, Observe: 100 * time.Millisecond}),
+		targets.WithTimeouts(targets.Timeouts{Request: 2 * time.Second, Settle: 4 * time.Second, Observe: 100 * time.Millisecond}),
 	}
 	for _, r := range targets.Roles() {
 		options = append(options, targets.WithStarter(r, s.startRole))
