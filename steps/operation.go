@@ -47,9 +47,11 @@ func (w *world) routerSpeaks(op *operation, c call) bool {
 	if op.verbLike() {
 		return true
 	}
+	if op.role != targets.Nested && op.role != targets.Chosen || c.Transport != targets.REST || !notFound(c.Exchange) || mediaType(c.Header) == "application/json" {
+		return false
+	}
 	p, err := w.pathOf(op.name)
-	longer := err == nil && strings.Contains(p.id(), "/") && (op.role == targets.Nested || op.role == targets.Chosen)
-	return longer && c.Transport == targets.REST && notFound(c.Exchange) && mediaType(c.Header) != "application/json"
+	return err == nil && strings.Contains(p.id(), "/")
 }
 
 // seen tells whether an answer has shown the operation under a name, or its

@@ -421,15 +421,15 @@ func ineffective(h history) *finding {
 // flagStays: a requested cancellation does not become unrequested. Where done
 // goes back too, what is shown is an older state of all of it.
 func flagStays(h history) *finding {
-	if monotonic(h) != nil {
-		return nil
-	}
 	for _, a := range h.events {
 		if !a.looks() || a.flag != set {
 			continue
 		}
 		for _, b := range h.events {
 			if b.looks() && b.flag == unset && a.before(b) && !b.done {
+				if monotonic(h) != nil {
+					return nil
+				}
 				return breach("cancel.effect.requested-flag", []event{a, b}, "the metadata showed that a cancellation was requested, and then no longer")
 			}
 		}
