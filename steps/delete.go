@@ -63,14 +63,10 @@ func whenDeletesAgain(ctx context.Context) error {
 	}
 	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Delete, deleteRequest(name), "deleted before") })
 	w.facts["call"] = c
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case c.Accepted() && !errorAsSuccess(c.Exchange):
-		return inapplicable("the deletion of what was deleted is no error here: %s", c.Status())
 	}
-	w.checkError(c)
-	return nil
+	return w.wantsError(c, "the deletion of what was deleted is no error here")
 }
 
 // givenDelete finds out whether Delete is offered before time matters.
@@ -185,9 +181,10 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		return inapplicable("the server does not support cancel: %s", last.Status())
 	case late && errorAsSuccess(last.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
-	case late && withoutStatus(last) != nil:
-		return withoutStatus(last)
 	case late:
+		if err := withoutStatus(last); err != nil {
+			return err
+		}
 		if err := w.plainCancelWorks(ctx); err != nil {
 			return err
 		}

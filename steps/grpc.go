@@ -288,11 +288,7 @@ func (w *world) odd(what string, op *operation) ([]byte, error) {
 		whole := payload(op.name)
 		return whole[:len(whole)-1], nil
 	case "its name with a percent-encoded character":
-		left := 1
-		return w.percentName(op, func(byte) bool {
-			left--
-			return left == 0
-		})
+		return w.percentName(op, theFirst())
 	case "its name with every letter and digit of its id percent-encoded":
 		return w.percentName(op, func(byte) bool { return true })
 	case "its name with a slash percent-encoded":

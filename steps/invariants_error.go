@@ -83,6 +83,16 @@ func spokeGRPC(c call) bool {
 // bodies are not the service's.
 var errorNotJudged = [...]int{405, 411, 413, 414, 415, 429, 431, 502, 503, 504}
 
+// wantsError judges the form of an answer that is to be an error; none says what
+// it means where it is none, as it may be.
+func (w *world) wantsError(c call, none string) error {
+	if c.Accepted() && !errorAsSuccess(c.Exchange) {
+		return inapplicable("%s: %s", none, c.Status())
+	}
+	w.checkError(c)
+	return nil
+}
+
 // checkError judges the form of an error that answers a well-formed call
 // (AIP-193; google/rpc/error_details.proto), and that success is none.
 func (w *world) checkError(c call) {

@@ -107,6 +107,16 @@ func encode(id string, choose func(c byte) bool, lower bool) (spelt string, chan
 	return b.String(), changed
 }
 
+// theFirst chooses the first of the characters that it is asked about.
+func theFirst() func(byte) bool {
+	asked := false
+	return func(byte) bool {
+		first := !asked
+		asked = true
+		return first
+	}
+}
+
 func unreserved(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }

@@ -30,11 +30,7 @@ func (w *world) respelt(form string, op *operation, r targets.RawRequest) (targe
 	case "its whole name":
 		return r, nil
 	case "one letter or digit of its id percent-encoded":
-		left := 1
-		id, changed = encode(p.id(), func(c byte) bool {
-			left--
-			return left == 0
-		}, false)
+		id, changed = encode(p.id(), theFirst(), false)
 	case "every letter and digit of its id percent-encoded":
 		id, changed = encode(p.id(), func(byte) bool { return true }, false)
 	case "every mark of its id percent-encoded":
@@ -60,11 +56,7 @@ func encodedParent(p namePath, r targets.RawRequest) (targets.RawRequest, error)
 		return r, inapplicable("the name %s has no parent", p.name())
 	}
 	at := p.parents[len(p.parents)-1]
-	left := 1
-	id, changed := encode(p.segments[at], func(byte) bool {
-		left--
-		return left == 0
-	}, false)
+	id, changed := encode(p.segments[at], theFirst(), false)
 	if !changed {
 		return r, inapplicable("the parent's id %s has no character for that", p.segments[at])
 	}

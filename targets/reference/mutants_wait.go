@@ -78,6 +78,17 @@ func (c *waitCount) add(name string, n int) int {
 
 // cancelsWaited answers the cancel of an operation that a Wait is pending for.
 func cancelsWaited(answer error) func(Service) Service {
+	return knowingWaits(func(ctx context.Context, waited func() bool, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if waited() {
+			return answer
+		}
+		return next.Cancel(ctx, r)
+	})
+}
+
+// knowingWaits is a cancel that can find out whether a Wait is pending for what it
+// cancels.
+func knowingWaits(cancel func(ctx context.Context, waited func() bool, next Service, r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
 	return func(next Service) Service {
 		waiting := newWaitCount()
 		counted := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
@@ -88,10 +99,7 @@ func cancelsWaited(answer error) func(Service) Service {
 			return next.Wait(ctx, r)
 		})(next)
 		return canceller{counted, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-			if waiting.add(r.GetName(), 0) > 0 {
-				return answer
-			}
-			return next.Cancel(ctx, r)
+			return cancel(ctx, func() bool { return waiting.add(r.GetName(), 0) > 0 }, next, r)
 		}}
 	}
 }
@@ -169,22 +177,14 @@ func waitTimeMutants() []Mutant {
 				}
 			})}},
 		{Name: "wait-blocks-cancel", Doc: "Keeps a lock while a Wait is pending, which a cancel needs.", Breaks: []string{waitReleased},
-			Fault: Fault{Service: func(next Service) Service {
-				waiting := newWaitCount()
-				counted := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
-					waiting.add(r.GetName(), 1)
-					defer waiting.add(r.GetName(), -1)
-					return next.Wait(ctx, r)
-				})(next)
-				return canceller{counted, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-					for waiting.add(r.GetName(), 0) > 0 {
-						if err := pass(ctx, 5*time.Millisecond); err != nil {
-							return err
-						}
+			Fault: Fault{Service: knowingWaits(func(ctx context.Context, waited func() bool, next Service, r *longrunningpb.CancelOperationRequest) error {
+				for waited() {
+					if err := pass(ctx, 5*time.Millisecond); err != nil {
+						return err
 					}
-					return next.Cancel(ctx, r)
-				}}
-			}}},
+				}
+				return next.Cancel(ctx, r)
+			})}},
 		{Name: "wait-not-woken", Doc: "Wakes those who wait when the work ends by itself, but not when it is cancelled.", Breaks: []string{waitReleased},
 			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				began := time.Now()
