@@ -48,11 +48,6 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	stop, err := b.serve(ctx)
-	if err != nil {
-		return err
-	}
-	defer stop()
 	fmt.Printf("%s, %s, %d CPUs, %s/%s, load %s\n\n", time.Now().UTC().Format("2006-01-02"), runtime.Version(), runtime.NumCPU(),
 		runtime.GOOS, runtime.GOARCH, load())
 	fmt.Print("| what | measured |\n|---|---|\n")
@@ -67,7 +62,7 @@ func (b *bench) run(ctx context.Context) error {
 		steps = append(steps, b.memory, b.stormMemory)
 	}
 	for _, step := range steps {
-		if err := step(ctx); err != nil {
+		if err := b.onServer(ctx, step); err != nil {
 			return err
 		}
 	}
