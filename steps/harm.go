@@ -88,12 +88,16 @@ type stray struct {
 	name     string
 	accepted bool   // a cancel of it at the end
 	asked    bool   // to be cancelled, when it was seen in progress
+	refusal  string // of that cancel; "" where there was none
 	over     bool   // nothing more is to be done
 	why      string // what is to be told of it; "" where it has ended
 }
 
 func (s *stray) stillRuns() string {
-	if s.accepted {
+	switch {
+	case s.refusal != "":
+		return fmt.Sprintf(" (its cancel is answered %s)", s.refusal)
+	case s.accepted:
 		return " (its cancel is accepted, and it is still in progress)"
 	}
 	return " (it is still in progress)"
@@ -129,6 +133,9 @@ func (r *run) tryToEnd(ctx context.Context, s *stray) {
 	case notFound(got), got.Accepted() && readOperation(got, -1, object(got.Doc)).done:
 		s.over = true
 		return
+	case s.refusal != "": // and it had not ended between the look and the cancel
+		s.over, s.why = true, s.stillRuns()
+		return
 	case s.asked:
 		return
 	}
@@ -136,7 +143,7 @@ func (r *run) tryToEnd(ctx context.Context, s *stray) {
 	s.asked = err == nil && !transient(c)
 	s.accepted = s.accepted || s.asked && c.Accepted()
 	if s.asked && !c.Accepted() {
-		s.over, s.why = true, fmt.Sprintf(" (its cancel is answered %s)", c.Status())
+		s.refusal = c.Status()
 	}
 }
 

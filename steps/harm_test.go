@@ -16,6 +16,9 @@ import (
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
@@ -214,6 +217,47 @@ func (s secondLook) Get(ctx context.Context, r *longrunningpb.GetOperationReques
 		<-ctx.Done()
 	}
 	return s.Service.Get(ctx, r)
+}
+
+// What ends between the look and the cancel, which is refused for that, is not
+// left behind; what is refused otherwise is.
+func TestRefusedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for ends, listed := range map[bool]int{true: 0, false: 1} {
+		s, err := reference.NewVariant(reference.Options{}, reference.Variant{Fault: reference.Fault{Service: func(inner reference.Service) reference.Service {
+			return refusing{inner, ends}
+		}}})
+		require.NoError(t, err)
+		target := describe(t, s)
+		started, err := target.Starter.Start(t.Context(), targets.StartRequest{Role: targets.Running})
+		require.NoError(t, err)
+		left := newRun(target, Options{}, nil).bringDown(t.Context(), map[string]bool{started.Name: true})
+		assert.Len(t, left, listed)
+		for _, why := range left {
+			assert.Contains(t, why, "FAILED_PRECONDITION")
+		}
+	}
+}
+
+// A refusing service refuses every cancel, also, where it ends, one that comes
+// just before the end.
+type refusing struct {
+	reference.Service
+	ends bool
+}
+
+// Cancel implements reference.Service.
+func (s refusing) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	if s.ends {
+		if err := s.Service.Cancel(ctx, r); err != nil {
+			return err
+		}
+		wait := &longrunningpb.WaitOperationRequest{Name: r.GetName(), Timeout: durationpb.New(time.Minute)}
+		if _, err := s.Wait(ctx, wait); err != nil {
+			return err
+		}
+	}
+	return status.Error(codes.FailedPrecondition, "it is not running")
 }
 
 // Nothing but what a run started is ever cancelled or deleted, over either
