@@ -8,6 +8,11 @@ Feature: Cancelling what does not exist
       When the client cancels that name
       Then the answer is that there is no such operation
 
+    Scenario: An unknown name of several segments is not found either
+      Given a name of several segments that no operation has
+      When the client cancels that name
+      Then the answer is that there is no such operation
+
     @rest
     Scenario Outline: An unknown name is not found, however the cancel is sent
       Given a name that no operation has
@@ -31,6 +36,12 @@ Feature: Cancelling what does not exist
 
     Scenario: An unknown name stays unknown
       Given a name that no operation has
+      When the client cancels that name
+      Then there is still no operation of that name
+      And the list shows no operation of that name
+
+    Scenario: An unknown name of several segments stays unknown
+      Given a name of several segments that no operation has
       When the client cancels that name
       Then there is still no operation of that name
       And the list shows no operation of that name

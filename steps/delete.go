@@ -188,7 +188,11 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		if err := w.plainCancelWorks(ctx); err != nil {
 			return err
 		}
-		if err := w.unlessUnknownToo(ctx, last); err != nil {
+		role := targets.Running
+		if w.it.role == targets.Nested && w.run.target.Unknown == "" {
+			role = targets.Nested
+		}
+		if err := w.unlessUnknownToo(ctx, last, role); err != nil {
 			return err
 		}
 		return w.fail(last, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation is answered something else, %v after the deletion", w.settleFor())

@@ -21,7 +21,7 @@ func givenSteps() []definition {
 		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
 		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
-		step(`a name that no operation has`, givenUnknownName),
+		step(`a name( of several segments)? that no operation has`, givenUnknownName),
 		step(`a server that supports cancel`, givenSupport),
 		step(`a server without cancel`, givenNoSupport),
 	}
@@ -222,8 +222,11 @@ func givenAboutTo(ctx context.Context, how string) error {
 }
 
 // givenUnknownName finds a well-formed name of no operation.
-func givenUnknownName(ctx context.Context) error {
+func givenUnknownName(ctx context.Context, several string) error {
 	w := of(ctx)
+	if several != "" {
+		w.unknownRole = targets.Nested
+	}
 	name, err := w.unknownName(ctx)
 	w.unknown = name
 	return err
@@ -245,13 +248,24 @@ const unknownTries = 4
 // real one whose last four letters and digits are replaced by others of their
 // class. It is used only if Get does not find it.
 func (w *world) unknownName(ctx context.Context) (string, error) {
+	return w.unknownLike(ctx, w.unknownRole)
+}
+
+// unknownLike is unknownName for names like those of a role's operations.
+func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, error) {
 	real := ""
-	if w.run.target.Unknown == "" {
-		op, err := w.startInProgress(ctx, targets.Running)
+	switch {
+	case w.run.target.Unknown == "":
+		if err := w.canSpend(role); err != nil {
+			return "", err
+		}
+		op, err := w.startInProgress(ctx, role)
 		if err != nil {
 			return "", err
 		}
 		real = op.name
+	case role != targets.Running:
+		return "", inapplicable("the target file says which name is unknown (key unknown), so that none of a %s operation is made up", role)
 	}
 	last := ""
 	for try := range unknownTries {

@@ -409,7 +409,7 @@ func thenNameLiteral(ctx context.Context) error {
 		return err
 	}
 	c := w.theCall()
-	if err := w.unlessUnknownToo(ctx, c); err != nil {
+	if err := w.unlessUnknownToo(ctx, c, targets.Running); err != nil {
 		return err
 	}
 	if control, err := w.cancelMalformed(ctx, "of another collection"); err == nil && control.err == nil && control.Accepted() == c.Accepted() && control.Code == c.Code {
@@ -418,10 +418,11 @@ func thenNameLiteral(ctx context.Context) error {
 	return w.fail(c, want, "a gRPC name with a percent sequence is not taken for the name of no operation")
 }
 
-// unlessUnknownToo is a ruling where the plain cancel of an unknown name has
-// the same answer: then the odd name is not to blame.
-func (w *world) unlessUnknownToo(ctx context.Context, c call) error {
-	name, err := w.unknownName(ctx)
+// unlessUnknownToo is a ruling where the plain cancel of an unknown name like
+// those of a role's operations has the same answer: then what is special of the
+// scenario's name is not to blame.
+func (w *world) unlessUnknownToo(ctx context.Context, c call, role targets.Role) error {
+	name, err := w.unknownLike(ctx, role)
 	if err != nil {
 		return err
 	}

@@ -191,7 +191,7 @@ func (w *world) unlessAnyName(ctx context.Context) error {
 // unlessCommon is a ruling where names that are not strange have the same
 // answer: unknown ones, or over REST any that is percent-encoded.
 func (w *world) unlessCommon(ctx context.Context, c call) error {
-	if err := w.unlessUnknownToo(ctx, c); err != nil || !w.rest() {
+	if err := w.unlessUnknownToo(ctx, c, targets.Running); err != nil || !w.rest() {
 		return err
 	}
 	op, err := w.startInProgress(ctx, targets.Running)

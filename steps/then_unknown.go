@@ -112,7 +112,7 @@ func (w *world) unlessPlainToo(ctx context.Context, c call) error {
 	}
 	var control call
 	for try := range transientTries {
-		op, err := w.startInProgress(ctx, targets.Running)
+		op, err := w.startInProgress(ctx, w.unknownRole)
 		if err != nil {
 			return err
 		}

@@ -29,8 +29,10 @@ type world struct {
 	others []*operation
 	// calls are the indices of the exchanges that the scenario's When made.
 	calls []int
-	// unknown is the name of no operation that a Given chose.
-	unknown string
+	// unknown is the name of no operation that a Given chose, like those of the
+	// operations of unknownRole.
+	unknown     string
+	unknownRole targets.Role
 	// facts are what the steps of one scenario tell each other, by keys of
 	// their own file.
 	facts map[string]any
@@ -58,7 +60,7 @@ func of(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
 
 func newWorld(r *run, p *planned) *world {
 	ep := r.target.Endpoints[p.transport]
-	w := &world{run: r, plan: p, ep: ep, began: time.Now(), seat: &seat{seats: r.seats}, held: map[string]bool{}, notes: map[string][]string{},
+	w := &world{run: r, plan: p, ep: ep, unknownRole: targets.Running, began: time.Now(), seat: &seat{seats: r.seats}, held: map[string]bool{}, notes: map[string][]string{},
 		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]targets.Exchange{}, steps: append([]reports.Step(nil), p.steps...)}
 	if ep != nil {
 		w.client = ep.Client

@@ -174,7 +174,7 @@ func listsUnknown(next Service) Service {
 	var mu sync.Mutex
 	var names []string
 	noting := canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-		if known.isUnknown(r.GetName()) {
+		if known.isUnknown(r.GetName(), plainID) {
 			mu.Lock()
 			names = append(names, r.GetName())
 			mu.Unlock()

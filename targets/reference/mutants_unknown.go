@@ -15,11 +15,17 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// isUnknown tells whether a name has the form of those that the server makes,
+// plainID and childID are the forms of the ids that the server makes (newID).
+var (
+	plainID = regexp.MustCompile(`^[A-Z0-9]{26}$`)
+	childID = regexp.MustCompile(`^[A-Z0-9]{8}/[A-Z0-9]{18}$`)
+)
+
+// isUnknown tells whether a name has an id of a form that the server makes,
 // under a parent that it knows, but was never that of an operation.
-func (l *ledger) isUnknown(name string) bool {
+func (l *ledger) isUnknown(name string, form *regexp.Regexp) bool {
 	parent, id, _ := strings.Cut(name, "/operations/")
-	if ok, err := regexp.MatchString(`^[A-Z0-9]{26}$`, id); err != nil || !ok {
+	if !form.MatchString(id) {
 		return false
 	}
 	l.mu.Lock()
@@ -37,10 +43,15 @@ func (l *ledger) isUnknown(name string) bool {
 
 // unknownCancelled is a hook that answers the cancel of unknown names.
 func unknownCancelled(answer func(ctx context.Context, next Service, name string) error) func(Service) Service {
+	return unknownOfForm(plainID, answer)
+}
+
+// unknownOfForm is unknownCancelled for ids of one form.
+func unknownOfForm(form *regexp.Regexp, answer func(ctx context.Context, next Service, name string) error) func(Service) Service {
 	return func(next Service) Service {
 		known := newLedger(next)
 		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-			if !known.isUnknown(r.GetName()) {
+			if !known.isUnknown(r.GetName(), form) {
 				return next.Cancel(ctx, r)
 			}
 			if err := next.Cancel(ctx, r); denies(err) {
@@ -57,6 +68,11 @@ func unknownMutants() []Mutant {
 	always := func(err error) func(context.Context, Service, string) error {
 		return func(context.Context, Service, string) error { return err }
 	}
+	creates := func(ctx context.Context, next Service, name string) error {
+		parent, id, _ := strings.Cut(name, "/operations/")
+		_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
+		return notFound(name)
+	}
 	return append([]Mutant{
 		{Name: "unknown-ok", Doc: "Answers OK to the cancel of any name of the right form, as gapic-showcase does.",
 			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(nil))}},
@@ -70,11 +86,11 @@ func unknownMutants() []Mutant {
 			})},
 		{Name: "cancel-creates", Doc: "Leaves a record of the cancel of an unknown name, which Get then finds.",
 			Breaks: []string{"cancel.unknown.no-create"},
-			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
-				parent, id, _ := strings.Cut(name, "/operations/")
-				_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
-				return notFound(name)
-			})}},
+			Fault:  Fault{Service: unknownCancelled(creates)}},
+		{Name: "nested-unknown-500", Doc: "Fails on the cancel of an unknown child: it looks for its parent only.",
+			Breaks: []string{unknown}, Fault: Fault{Service: unknownOfForm(childID, always(refuse(codes.Internal, "REQUEST_FAILED", "child is nil")))}},
+		{Name: "nested-cancel-creates", Doc: "Leaves a record of the cancel of an unknown child, which Get then finds.",
+			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: unknownOfForm(childID, creates)}},
 		{Name: "unknown-ok-later", Doc: "Remembers that an unknown name was asked for, and answers OK to its next cancel.",
 			Breaks: []string{unknown}, Fault: Fault{Service: func(next Service) Service {
 				asked := newNameSet()
@@ -90,8 +106,7 @@ func unknownMutants() []Mutant {
 				asked := newNameSet()
 				return unknownCancelled(func(ctx context.Context, next Service, name string) error {
 					if asked.add(name) == 2 {
-						parent, id, _ := strings.Cut(name, "/operations/")
-						_, _ = next.Start(asOwner(ctx), StartRequest{Parent: parent, ID: id})
+						return creates(ctx, next, name)
 					}
 					return notFound(name)
 				})(next)
