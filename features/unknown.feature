@@ -13,6 +13,11 @@ Feature: Cancelling what does not exist
       When the client cancels that name
       Then the answer is that there is no such operation
 
+    Scenario: The name of an operation in another case is not found either
+      Given a name that differs only in case from that of a running operation
+      When the client cancels that name
+      Then the answer is that there is no such operation
+
     @rest
     Scenario Outline: An unknown name is not found, however the cancel is sent
       Given a name that no operation has

@@ -22,6 +22,7 @@ func givenSteps() []definition {
 		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
 		step(`a name( of several segments)? that no operation has`, givenUnknownName),
+		step(`a name that differs only in case from that of a running operation`, givenOtherCase),
 		step(`a server that supports cancel`, givenSupport),
 		step(`a server without cancel`, givenNoSupport),
 	}
@@ -229,6 +230,33 @@ func givenUnknownName(ctx context.Context, several string) error {
 	}
 	name, err := w.unknownName(ctx)
 	w.unknown = name
+	return err
+}
+
+// givenOtherCase starts an operation and spells its id in the other case. Names
+// are compared as they are written (AIP-122); where Get takes the spelling for
+// the operation, it is no unknown one.
+func givenOtherCase(ctx context.Context) error {
+	w := of(ctx)
+	op, err := w.startInProgress(ctx, targets.Running)
+	if w.it = op; err != nil {
+		return err
+	}
+	p, err := w.pathOf(op.name)
+	if err != nil {
+		return err
+	}
+	head, id := strings.TrimSuffix(op.name, p.id()), p.id()
+	if w.unknown = head + strings.ToUpper(id); w.unknown == op.name {
+		w.unknown = head + strings.ToLower(id)
+	}
+	if w.unknown == op.name {
+		return inapplicable("the id of %s has no letters", op.name)
+	}
+	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(w.unknown), "is the name unknown?") })
+	if err == nil && !notFound(c.Exchange) {
+		err = inapplicable("Get of the id in another case is answered %s", c.Status())
+	}
 	return err
 }
 
