@@ -37,7 +37,8 @@ func whenOld(lost func(r *longrunningpb.CancelOperationRequest) error) func(Serv
 		known := newLedger(next)
 		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 			h, _ := known.of(r.GetName())
-			if h.kind == Running && stateOf(peek(ctx, next, r.GetName())) == running && time.Since(h.begun) > observeTimeout*9/10 {
+			op, _ := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}) // by who may cancel it
+			if h.kind == Running && stateOf(op) == running && time.Since(h.begun) > observeTimeout*9/10 {
 				return lost(r)
 			}
 			return next.Cancel(ctx, r)
