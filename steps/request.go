@@ -82,7 +82,7 @@ func whenCancelsInForm(ctx context.Context, form string) error {
 		return err
 	}
 	if strings.HasSuffix(form, bodiless) {
-		if err := w.takesBodiless(ctx); err != nil {
+		if err := w.formCancels(ctx, bare); err != nil {
 			return err
 		}
 	}
@@ -111,19 +111,19 @@ func whenCancelsInForm(ctx context.Context, form string) error {
 // bodiless ends the names of forms that have something else beside no body.
 const bodiless = " and no body"
 
-// takesBodiless sees that a cancel with no body and no content type does what
-// the plain one does: else that, and not what is beside it, is to blame.
-func (w *world) takesBodiless(ctx context.Context) error {
+// formCancels sees that a cancel in a form does what the plain one does, to an
+// operation in progress: else the form, and not what is beside it, is to blame.
+func (w *world) formCancels(ctx context.Context, form string) error {
 	op, err := w.startInProgress(ctx, targets.Running)
 	if err != nil {
 		return err
 	}
-	c, err := w.cancelInForm(ctx, op, bare)
+	c, err := w.cancelInForm(ctx, op, form)
 	switch {
 	case err != nil:
 		return err
-	case c.err != nil || !c.Accepted():
-		return inconclusive("a cancel with no body and no content type is not accepted: %s (see cancel.request.zero-bytes-no-content-type)", c.Status())
+	case c.err != nil || !c.Accepted() || errorAsSuccess(c.Exchange):
+		return inconclusive("a cancel by %s is not accepted: %s (see cancel.request)", form, c.Status())
 	case !w.run.target.Guaranteed:
 		return nil
 	}

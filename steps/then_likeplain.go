@@ -262,20 +262,8 @@ func (w *world) unlessFormToo(ctx context.Context, finding error) error {
 	if !isViolation(finding) || !formed {
 		return finding
 	}
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
+	if err := w.formCancels(ctx, form); err != nil {
 		return err
-	}
-	c, err := w.cancelInForm(ctx, op, form)
-	switch {
-	case err != nil:
-		return err
-	case c.err != nil || !c.Accepted() || errorAsSuccess(c.Exchange):
-		return inconclusive("a cancel by %s is not accepted: %s (see cancel.request)", form, c.Status())
-	case w.run.target.Guaranteed:
-		if _, err := w.becomesCancelled(ctx, op); err != nil {
-			return err
-		}
 	}
 	return w.unlessNowAndThen(ctx, form, finding)
 }
