@@ -1,13 +1,18 @@
 package steps
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets/reference"
@@ -58,6 +63,72 @@ func TestHarmIsRehearsed(t *testing.T) {
 				}
 			}
 			assert.Greater(t, seen, 2)
+		})
+	}
+}
+
+// A busy service is too busy for the cancels of queued operations, until it is
+// told that it is not.
+type busy struct {
+	reference.Service
+	calm *atomic.Bool
+}
+
+// Cancel implements reference.Service.
+func (s busy) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	op, err := s.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
+	if err == nil && !s.calm.Load() && strings.Contains(op.GetMetadata().String(), "PENDING") {
+		return status.Error(codes.Unavailable, "busy")
+	}
+	return s.Service.Cancel(ctx, r)
+}
+
+// What could not be told is asked once more, when the others are done, and is
+// told of once; but not where something was found.
+func TestWhatCouldNotBeToldIsAskedOnceMore(t *testing.T) {
+	broken, ok := reference.Lookup("cancel-without-message")
+	require.True(t, ok)
+	for name, row := range map[string]struct {
+		calms  bool // when a case is begun for the second time
+		broken reference.Fault
+		begun  int
+		want   reports.Verdict
+	}{
+		"moment": {calms: true, begun: 2, want: reports.Passed},
+		"always": {begun: 2, want: reports.Inconclusive},
+		"broken": {broken: broken.Fault, begun: 1, want: reports.Inconclusive},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calm := new(atomic.Bool)
+			s, err := reference.NewMutant(reference.Options{}, reference.Mutant{Fault: row.broken.And(reference.Fault{Service: func(inner reference.Service) reference.Service {
+				return busy{inner, calm}
+			}})})
+			require.NoError(t, err)
+			var mu sync.Mutex
+			begun, told := map[string]int{}, map[string]int{}
+			r := judge(t, describe(t, s), Options{Run: []string{"cancel.accept.pending", "cancel.state.error-message"},
+				OnStart: func(id string) {
+					mu.Lock()
+					defer mu.Unlock()
+					if begun[id]++; begun[id] > 1 && row.calms {
+						calm.Store(true)
+					}
+				},
+				OnCase: func(done, planned int, c reports.Case) {
+					told[c.ID]++
+					assert.LessOrEqual(t, done, planned)
+				}})
+			seen := 0
+			for _, c := range r.Cases {
+				if c.Requirement == "cancel.accept.pending" && c.Verdict != reports.Inapplicable {
+					seen++
+					assert.Equal(t, row.want, c.Verdict, "%s: %s", c.ID, c.Reason)
+					assert.Equal(t, row.begun, begun[c.ID], c.ID)
+					assert.Equal(t, 1, told[c.ID], c.ID)
+				}
+			}
+			assert.GreaterOrEqual(t, seen, 2)
 		})
 	}
 }
