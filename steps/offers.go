@@ -28,9 +28,7 @@ func (w *world) offered(ctx context.Context, m targets.Method) error {
 	if declared != nil && !*declared {
 		return inapplicable("the target declares that %s is not offered over %s", m, t)
 	}
-	o, i := w.run.offers[t], optional[m]
-	o.once[i].Do(func() { o.err[i] = w.probeOffer(ctx, m) })
-	err := o.err[i]
+	err := w.run.offers[t].answer(ctx, optional[m], w.seat, func() error { return w.probeOffer(ctx, m) })
 	if declared != nil && isInapplicable(err) {
 		// The methods are optional, so that the server breaks nothing; but
 		// whoever declares one wants it judged, and a lost route must show.

@@ -46,9 +46,44 @@ type support struct {
 
 // offers caches which optional methods the transport offers.
 type offers struct {
-	once    [3]sync.Once
+	mu      sync.Mutex
+	asked   [3]chan struct{} // closed when the answer is there; nil before anybody asks
 	err     [3]error
 	deleted string // the name of an operation that was deleted to find out; "" where none was
+}
+
+// answer returns what one case finds out for all. The others wait without their
+// places, of which the one that asks may need one. Where its time is over
+// before, another asks.
+func (o *offers) answer(ctx context.Context, i int, s *seat, ask func() error) error {
+	for {
+		o.mu.Lock()
+		answered := o.asked[i]
+		if answered == nil {
+			break
+		}
+		o.mu.Unlock()
+		if !s.await(ctx, answered) {
+			return stopped(ctx)
+		}
+		o.mu.Lock()
+		err, last := o.err[i], o.asked[i] == answered
+		o.mu.Unlock()
+		if last {
+			return err
+		}
+	}
+	answered := make(chan struct{})
+	o.asked[i] = answered
+	o.mu.Unlock()
+	err := ask()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err[i] = err; err != nil && ctx.Err() != nil {
+		o.asked[i] = nil
+	}
+	close(answered)
+	return err
 }
 
 // judgeable are the transports that the target lets be judged.

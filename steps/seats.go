@@ -94,6 +94,19 @@ func (s *seat) rise(ctx context.Context) {
 	}
 }
 
+// await waits, without the place, for what another case does, and tells whether
+// that came before the end of ctx.
+func (s *seat) await(ctx context.Context, done <-chan struct{}) bool {
+	s.rest()
+	defer s.rise(ctx)
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // end gives the place up for good.
 func (s *seat) end() {
 	s.mu.Lock()

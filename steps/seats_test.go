@@ -7,6 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets/reference"
 )
 
 // TestSeatsBoundTheCasesAtWork lets many cases work and wait by turns, some
@@ -69,4 +73,16 @@ func TestSeatIsNotWaitedForOnceTheTimeIsOver(t *testing.T) {
 	late.take(over)
 	late.end()
 	assert.Len(t, s.free, 2)
+}
+
+// Cases that wait for what another one finds out do not keep the places that this
+// one needs.
+func TestFewPlacesAreEnough(t *testing.T) {
+	t.Parallel()
+	s, err := reference.New(reference.Options{})
+	require.NoError(t, err)
+	r := judge(t, describe(t, s), Options{Run: []string{"delete.*", "wait.*", "list.*"}, Concurrency: 2})
+	for _, c := range r.Cases {
+		assert.NotEqual(t, reports.Inconclusive, c.Verdict, "%s: %s", c.ID, c.Reason)
+	}
 }
