@@ -71,6 +71,22 @@ func differMutants() []Mutant {
 			targets.GRPC, ofKind(Nested, staleCache(targets.GRPC))),
 		unseen("stale-queue-over-grpc", "Serves gRPC from a cache that does not learn of what is cancelled in its queue over REST.",
 			targets.GRPC, ofKind(Pending, staleCache(targets.GRPC))),
+		unseen("cancelled-over-rest-aborted", "Shows over gRPC, by a table of its own, what was cancelled over REST as aborted.", targets.GRPC, func(next Service) Service {
+			foreign := newNameSet()
+			shown := getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+				if CallOf(ctx).Transport == targets.GRPC && isCancelled(op) && foreign.has(op.GetName()) > 0 {
+					end(op, codes.Aborted, "aborted")
+				}
+				return nil
+			}}
+			return canceller{shown, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				err := next.Cancel(ctx, r)
+				if err == nil && CallOf(ctx).Transport == targets.REST {
+					foreign.add(r.GetName())
+				}
+				return err
+			}}
+		}),
 		unseen("children-over-rest-alone", "Finds names of several segments over REST only.", targets.GRPC, ofKind(Nested, invisible(targets.GRPC))),
 		finished("cancelled-differs", "Answers OK over gRPC to the cancel of what was cancelled, which REST refuses.", isCancelled),
 		finished("failed-differs", "Answers OK over gRPC to the cancel of what has failed, which REST refuses.",
