@@ -16,6 +16,12 @@ Feature: An accepted cancel
       When the client cancels it
       Then the cancel is accepted
 
+    Scenario: An operation that nobody has looked at can be cancelled
+      Given a server that supports cancel
+      And a running operation that has just been started
+      When the client cancels it
+      Then the cancel is accepted
+
     Scenario: An operation that somebody waits for can be cancelled
       Given a server that supports cancel
       And a running operation

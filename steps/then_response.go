@@ -49,6 +49,12 @@ func (w *world) mustAccept(ctx context.Context, op *operation, c call) error {
 	if l.done && !l.cancelled() {
 		return w.tooSoon(op)
 	}
+	if end, ended := op.end(); ended && end.received.Before(c.Start) {
+		return inconclusive("the operation was %s before it was cancelled", end.state())
+	}
+	if op.unseen && notFound(c.Exchange) {
+		return inconclusive("the operation may not have been known everywhere yet: its cancel was answered %s", c.Status())
+	}
 	if w.run.support[w.plan.transport].unprobed && looksUnsupported(c.Exchange) {
 		return inconclusive("the cancel is answered %s, and it could not be found out whether the server supports cancel at all (key cancel)", c.Status())
 	}

@@ -103,7 +103,9 @@ func acceptanceMutants() []Mutant {
 				return whenOld(func(*longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
 		{Name: "loses-unseen", Doc: "Loses the cancel of an operation that nobody has asked for: no worker has taken it up yet.",
-			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: losesUnseen}},
+			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: whereUnseen(nil)}},
+		{Name: "refuses-unseen", Doc: "Refuses the cancel of an operation that nobody has asked for: it reads from the cache that Get fills.",
+			Breaks: []string{"cancel.accept.in-progress"}, Fault: Fault{Service: whereUnseen(refuse(codes.FailedPrecondition, "OPERATION_NOT_RUNNING", "operation is not running"))}},
 		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault:  Fault{Options: func(o *Options) { o.CancelDelay, o.SlowStop = time.Hour, time.Hour }}},
@@ -154,20 +156,22 @@ func acceptanceMutants() []Mutant {
 	}
 }
 
-// losesUnseen is a hook that accepts the cancel of an operation in progress and
-// loses it where it was not asked for before.
-func losesUnseen(next Service) Service {
-	asked := newNameSet()
-	shown := getter{seen(dropFlag)(next), func(_ context.Context, op *longrunningpb.Operation) error {
-		asked.add(op.GetName())
-		return nil
-	}}
-	return canceller{shown, func(ctx context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
-		if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() && asked.has(r.GetName()) == 0 {
+// whereUnseen is a hook that gives an answer to the cancel of an operation in
+// progress, and does nothing, where nobody has asked for it before.
+func whereUnseen(answer error) func(Service) Service {
+	return func(next Service) Service {
+		asked := newNameSet()
+		shown := getter{seen(dropFlag)(next), func(_ context.Context, op *longrunningpb.Operation) error {
+			asked.add(op.GetName())
 			return nil
-		}
-		return next.Cancel(ctx, r)
-	}}
+		}}
+		return canceller{shown, func(ctx context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
+			if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() && asked.has(r.GetName()) == 0 {
+				return answer
+			}
+			return next.Cancel(ctx, r)
+		}}
+	}
 }
 
 // cancelsAlso cancels every other operation that also names besides the one
