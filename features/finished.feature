@@ -49,6 +49,16 @@ Feature: Cancelling a finished operation
         | failed         |
         | been cancelled |
 
+    Scenario Outline: The answer is legal for an operation that has <ended> some time ago
+      Given an operation that has <ended> some time ago
+      When the client cancels it
+      Then the answer is legal for a finished operation
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | been cancelled |
+
     Scenario Outline: The answer is legal for a <kind> operation that was cancelled
       Given a <kind> operation that has been cancelled
       When the client cancels it

@@ -18,7 +18,7 @@ func givenSteps() []definition {
 		step(`(another|two other|three other) running operations?`, givenOthers),
 		step(`another (pending|nested) operation`, givenOtherOf),
 		step(`another operation that (is about to succeed|has succeeded)`, givenOtherSucceeding),
-		step(`an operation that has (succeeded|failed|been cancelled)`, givenFinished),
+		step(`an operation that has (succeeded|failed|been cancelled)( some time ago)?`, givenFinished),
 		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
 		step(`a name( of several segments)? that no operation has`, givenUnknownName),
@@ -126,11 +126,15 @@ func givenOtherSucceeding(ctx context.Context, when string) error {
 	return err
 }
 
-// givenFinished brings about an operation that has ended, and has seen it so.
-func givenFinished(ctx context.Context, how string) error {
+// givenFinished brings about an operation that has ended, and has seen it so,
+// where it says so for the observation window.
+func givenFinished(ctx context.Context, how, ago string) error {
 	w := of(ctx)
 	op, err := w.finished(ctx, how)
-	w.it = op
+	if w.it = op; err != nil || ago == "" {
+		return err
+	}
+	_, err = w.poll(ctx, op, w.observeFor(), func(look) (bool, error) { return false, nil })
 	return err
 }
 

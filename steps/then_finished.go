@@ -78,7 +78,7 @@ func (w *world) keeps(ctx context.Context, op *operation, end snapshot, d time.D
 		case !l.found && notFound(l.Exchange):
 			return false, w.fail(l.call, want, "the finished operation is gone after a cancel")
 		case !l.found || l.garbled:
-			return false, inconclusive("Get answered %s", l.Status())
+			return false, w.fail(l.call, want, "Get of the finished operation fails after a cancel")
 		case !l.done || !sameResult(end, l.snapshot):
 			return false, w.failAt(l.snapshot, want, "the cancel of a finished operation has changed it")
 		}

@@ -83,6 +83,26 @@ func finishedMutants() []Mutant {
 		some("failed-aborted", "Answers ABORTED to the cancel of what has failed.", codes.Aborted,
 			func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }),
 		some("cancelled-invalid-argument", "Takes the cancel of what is cancelled for a malformed request.", codes.InvalidArgument, isCancelled))
+	mutants = append(mutants,
+		Mutant{Name: "finished-404-later", Doc: "Forgets what it could cancel soon after its end, while Get finds it for longer.",
+			Breaks: []string{"cancel.finished.status-legal"}, Fault: Fault{Options: longStop, Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+					err := ledger.Cancel(ctx, r)
+					if h, _ := known.of(r.GetName()); !h.ended.IsZero() && time.Since(h.ended) > observeTimeout*9/10 && !denies(err) {
+						return notFound(r.GetName())
+					}
+					return err
+				}}
+			}}},
+		Mutant{Name: "finished-cancel-fails-get", Doc: "Leaves a record that Get cannot read when what has succeeded is cancelled.",
+			Breaks: []string{"cancel.finished.preserves-success"},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.again > 0 && op.GetResponse() != nil {
+					return refuse(codes.Internal, "RECORD_BROKEN", "the record cannot be read")
+				}
+				return nil
+			})}})
 	mutants = append(mutants, Mutant{Name: "finished-500-again", Doc: "Fails on the second cancel of a finished operation.", Breaks: []string{"cancel.finished.status-legal"},
 		Fault: Fault{Options: longStop, Service: func(next Service) Service {
 			known := newLedger(next)
