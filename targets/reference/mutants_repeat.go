@@ -58,6 +58,25 @@ func repeatMutants() []Mutant {
 					return next.Cancel(ctx, r)
 				}}
 			}}},
+		{Name: "slow-eighth-cancel-500", Doc: "Keeps the cancels of an operation that is slow to stop in a list that has room for seven.", Breaks: []string{legal},
+			Fault: Fault{Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+					h, _ := known.of(r.GetName())
+					if op := peek(ctx, next, r.GetName()); h.kind == Slow && h.cancels >= 7 && op != nil && !op.GetDone() {
+						return refuse(codes.Internal, "LIST_FULL", "index out of range")
+					}
+					return ledger.Cancel(ctx, r)
+				}}
+			}}},
+		{Name: "slow-ninth-cancel-aborts", Doc: "Aborts an operation that is slow to stop when it is cancelled too often.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Slow && h.cancels >= 9 && isCancelled(op) {
+					end(op, codes.Aborted, "cancelled too often")
+				}
+				return nil
+			})}},
 		{Name: "repeat-deletes", Doc: "Takes an operation that is cancelled again while it stops for one that is to be purged.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
