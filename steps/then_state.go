@@ -103,8 +103,23 @@ func thenNotDeleted(ctx context.Context) error {
 			return err
 		}
 		if !l.found && notFound(l.Exchange) {
+			if end, ended := w.it.end(); ended {
+				if err := w.unlessExpired(end, l); err != nil {
+					return err
+				}
+			}
 			return w.fail(l.call, want, "the cancelled operation is gone")
 		}
+	}
+	return nil
+}
+
+// unlessExpired is a ruling where an operation that is gone was last asked for so
+// long after its end that a server may have forgotten it (AIP-151): it owes it for
+// the observation window, and what a slow one shows comes late.
+func (w *world) unlessExpired(end snapshot, gone look) error {
+	if since := gone.Start.Sub(end.received); since > 2*w.observeFor() {
+		return inconclusive("the operation is gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", since.Round(time.Millisecond))
 	}
 	return nil
 }
@@ -262,8 +277,8 @@ func thenRetained(ctx context.Context) error {
 		if looks <= firstGets {
 			return inconclusive("Get answered NOT_FOUND right after the end (see cancel.state.not-deleted)")
 		}
-		if since := l.Start.Sub(end.received); since > 2*w.observeFor() {
-			return inconclusive("the operation is gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", since.Round(time.Millisecond))
+		if err := w.unlessExpired(end.snapshot, l); err != nil {
+			return err
 		}
 		return w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")
 	})
