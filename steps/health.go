@@ -22,17 +22,19 @@ const (
 // and not with a hundred identical failures.
 type health struct {
 	request time.Duration
-	gone    context.CancelCauseFunc // ends the transport's cases
+	gone    context.CancelCauseFunc        // ends the transport's cases
+	pulse   func(ctx context.Context) bool // asks for what no case has touched: is anything answered?
 
 	mu         sync.Mutex
 	refused    int
 	unanswered int
 	answered   time.Time
+	asking     bool // for the pulse
 	lost       bool
 }
 
 func newHealth(request time.Duration) *health {
-	return &health{request: request, gone: func(error) {}, answered: time.Now()}
+	return &health{request: request, gone: func(error) {}, pulse: func(context.Context) bool { return false }, answered: time.Now()}
 }
 
 // tell takes note of a call. Calls that their caller gave up say nothing.
@@ -52,10 +54,28 @@ func (h *health) tell(ctx context.Context, c call) {
 	if c.err.Kind == targets.Unreachable {
 		h.refused++
 	}
-	if h.refused >= refusedUntilGone || h.unanswered >= unansweredUntilGone && time.Since(h.answered) > h.request {
+	if h.refused >= refusedUntilGone || h.silent(ctx) {
 		h.lost = true
 		h.gone(fmt.Errorf("the target is gone over %s: %v", c.Transport, c.err)) // its own cause is none of the context
 	}
+}
+
+// silent tells whether nothing is answered any more, nor is one call more: the
+// Gets of a case may all be for what a cancel of its own has locked. The caller
+// holds the mutex, which is given up for the call.
+func (h *health) silent(ctx context.Context) bool {
+	if h.asking || h.unanswered < unansweredUntilGone || time.Since(h.answered) <= h.request {
+		return false
+	}
+	h.asking = true
+	h.mu.Unlock()
+	alive := h.pulse(ctx)
+	h.mu.Lock()
+	h.asking = false
+	if alive {
+		h.unanswered, h.answered = 0, time.Now()
+	}
+	return !alive && ctx.Err() == nil
 }
 
 // isLost tells whether the target is taken for gone.

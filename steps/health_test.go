@@ -14,11 +14,20 @@ import (
 // TestSilentCallsAreNoSilentTarget tells a target that lets some of its calls
 // hang from one that is gone.
 func TestSilentCallsAreNoSilentTarget(t *testing.T) {
-	for method, lost := range map[targets.Method]bool{targets.Cancel: false, targets.Wait: false, targets.Get: true} {
-		t.Run(string(method), func(t *testing.T) {
+	for name, row := range map[string]struct {
+		method      targets.Method
+		alive, lost bool
+	}{
+		"Cancel":                             {method: targets.Cancel},
+		"Wait":                               {method: targets.Wait},
+		"Get":                                {method: targets.Get, lost: true},
+		"Get of some operations, not others": {method: targets.Get, alive: true},
+	} {
+		method, lost := row.method, row.lost
+		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			h := newHealth(0)
-			h.gone = cancel
+			h.gone, h.pulse = cancel, func(context.Context) bool { return row.alive }
 			silent := call{err: &targets.NoAnswer{Kind: targets.TimedOut, Err: context.DeadlineExceeded}}
 			silent.Method, silent.Transport = method, targets.REST
 			for range unansweredUntilGone {

@@ -196,8 +196,11 @@ func (w *world) retrySilence(ctx context.Context, r repetition) error {
 // oneResult follows one operation to its end and watches it there.
 func (w *world) oneResult(ctx context.Context, op *operation) error {
 	s, err := w.settle(ctx, op)
+	if err == nil && s.end == endedSilent {
+		err = inconclusive("%s", w.ineffective(op, s))
+	}
 	if err != nil {
-		return w.unreadable(ctx, op, err)
+		return w.unlessOneDoes(ctx, op.role, w.unreadable(ctx, op, err))
 	}
 	if s.end == endedCancelled || s.end == endedOtherwise && !w.run.target.Guaranteed {
 		err := w.staysAs(ctx, op, s.snapshot)

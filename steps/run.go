@@ -128,15 +128,27 @@ func (w *world) pulse(ctx context.Context, start error) {
 	if !errors.As(start, &none) || w.client == nil {
 		return
 	}
-	w.run.mu.Lock()
-	name := ""
-	for name = range w.run.owned {
-		break
-	}
-	w.run.mu.Unlock()
-	if name != "" {
+	if name := w.run.someName(); name != "" {
 		w.call(ctx, targets.Get, getRequest(name), "does the target still answer?")
 	}
+}
+
+// answers tells whether the target answers, over a transport, a Get of a name
+// that no case uses.
+func (r *run) answers(ctx context.Context, t targets.Transport) bool {
+	_, err := r.target.Endpoints[t].Client.Call(ctx, targets.Get, getRequest(unlike(r.someName(), unknownTries)))
+	return err == nil
+}
+
+// someName is the name of an operation that this run started; "" where there is
+// none.
+func (r *run) someName() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.owned {
+		return name
+	}
+	return ""
 }
 
 // openElsewhere are the operations of other cases that were not seen to end.

@@ -84,6 +84,7 @@ func (s *suite) judgeWithin(ctx context.Context, c contract) (*reports.Report, e
 		c, gone := context.WithCancelCause(limited)
 		defer gone(nil)
 		s.ctxs[t], s.run.health[t].gone = c, gone
+		s.run.health[t].pulse = func(ctx context.Context) bool { return s.run.answers(ctx, t) }
 	}
 	// Where nothing is selected there is nothing wrong with the selection, and
 	// the first calls need not wait until the features are parsed.

@@ -84,6 +84,9 @@ func (w *world) keeps(ctx context.Context, op *operation, end snapshot, d time.D
 		}
 		return false, nil
 	})
+	if r, ok := err.(*ruling); ok && r.silent != nil {
+		err = w.unreadable(ctx, op, err)
+	}
 	return w.unlessLeftAloneToo(ctx, err)
 }
 

@@ -103,6 +103,17 @@ func finishedMutants() []Mutant {
 				}
 				return nil
 			})}})
+	mutants = append(mutants, Mutant{Name: "finished-cancel-hangs-get", Doc: "Never gives a lock back that the cancel of what has succeeded takes, and that Get needs.",
+		Breaks: []string{"cancel.finished.preserves-success"},
+		Fault: Fault{Service: func(next Service) Service {
+			known := newLedger(next)
+			return getter{known, func(ctx context.Context, op *longrunningpb.Operation) error {
+				if h, _ := known.of(op.GetName()); h.again > 0 && op.GetResponse() != nil {
+					return pass(ctx, forever)
+				}
+				return nil
+			}}
+		}}})
 	mutants = append(mutants, Mutant{Name: "finished-500-again", Doc: "Fails on the second cancel of a finished operation.", Breaks: []string{"cancel.finished.status-legal"},
 		Fault: Fault{Options: longStop, Service: func(next Service) Service {
 			known := newLedger(next)

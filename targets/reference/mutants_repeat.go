@@ -77,6 +77,23 @@ func repeatMutants() []Mutant {
 				}
 				return nil
 			})}},
+		{Name: "repeat-hangs-get", Doc: "Never gives a lock back that a second cancel takes while the first has an effect, and that Get needs.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
+				again := newNameSet()
+				locked := getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+					if again.has(op.GetName()) > 0 {
+						return pass(ctx, forever)
+					}
+					return nil
+				}}
+				return eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+					if during {
+						again.add(name)
+					}
+					return plainCancel(ctx, next, name)
+				})(locked)
+			}}},
 		{Name: "repeat-deletes", Doc: "Takes an operation that is cancelled again while it stops for one that is to be purged.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
