@@ -31,6 +31,9 @@ func thenAccepted(ctx context.Context) error {
 		return w.fail(c, acceptance, "the cancel of an operation in progress brings no answer, again on fresh operations, while other cancels are answered")
 	}
 	err := w.mustAccept(ctx, w.it, c)
+	if err == nil && w.it.unseen { // a look shows that there is such an operation at all
+		_, err = w.mustFind(ctx, w.it)
+	}
 	if err == nil && w.plan.requirement.ID == "cancel.accept.in-progress" && w.it.role == targets.Running {
 		err = w.moreCancels(ctx, w.cancel, w.mustAccept)
 	}
