@@ -63,6 +63,11 @@ func (l listing) find(op *operation) (snapshot, bool) {
 // list reads every page of the list. The error is a ruling.
 func (w *world) list(ctx context.Context, filter string) (listing, error) {
 	out := listing{ours: map[string]snapshot{}}
+	tooLong := inconclusive("the list has more than %d pages", maxPages)
+	o := w.run.offers[w.plan.transport]
+	if o.isTooLong(filter) {
+		return out, tooLong
+	}
 	tokens := map[string]bool{}
 	token := ""
 	for range maxPages {
@@ -75,7 +80,8 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 		}
 		tokens[next], token = true, next
 	}
-	return out, inconclusive("the list has more than %d pages", maxPages)
+	o.tellTooLong(filter)
+	return out, tooLong
 }
 
 // pagesAtOnce is how many pages of lists a run reads at a time. They may be

@@ -49,7 +49,25 @@ type offers struct {
 	mu      sync.Mutex
 	asked   [3]chan struct{} // closed when the answer is there; nil before anybody asks
 	err     [3]error
-	deleted string // the name of an operation that was deleted to find out; "" where none was
+	deleted string          // the name of an operation that was deleted to find out; "" where none was
+	tooLong map[string]bool // filters by which a list is longer than anybody reads
+}
+
+// tellTooLong takes note that a list is longer than it is read, and isTooLong
+// tells so: it only becomes longer.
+func (o *offers) tellTooLong(filter string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.tooLong == nil {
+		o.tooLong = map[string]bool{}
+	}
+	o.tooLong[filter] = true
+}
+
+func (o *offers) isTooLong(filter string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tooLong[filter]
 }
 
 // answer returns what one case finds out for all. The others wait without their

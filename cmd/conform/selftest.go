@@ -32,7 +32,7 @@ const (
 	selftestLimit = 90 * time.Second
 	// selftestMemory is what the selftest stays below, in bytes, where the
 	// environment sets no other limit. It keeps about a third of that.
-	selftestMemory = 900 << 20
+	selftestMemory = 2000 << 20
 )
 
 func selftestCommand(a *app) *cobra.Command {
