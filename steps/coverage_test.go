@@ -60,7 +60,6 @@ func TestEveryRequirementIsJudged(t *testing.T) {
 var notAlone = map[string]string{
 	"cancel.state.done":                   "an error shown before done breaks operation.result.none-before-done as well",
 	"cancel.state.no-response":            "a response beside the error breaks operation.result.exclusive as well",
-	"cancel.finished.preserves-success":   "a result that changes breaks operation.terminal.result-immutable as well",
 	"cancel.finished.preserves-failure":   "a result that changes breaks operation.terminal.result-immutable as well",
 	"cancel.finished.preserves-cancelled": "a result that changes breaks operation.terminal.result-immutable as well",
 	"get.read-your-cancel":                "an end that is not seen again breaks operation.terminal.done-monotonic as well",

@@ -237,6 +237,11 @@ func givenUnknownName(ctx context.Context, several string) error {
 	return err
 }
 
+// unknownOperation stands for the operation that there is not.
+func (w *world) unknownOperation() *operation {
+	return &operation{name: w.unknown, role: w.unknownRole, over: true}
+}
+
 // givenOtherCase starts an operation and spells its id in the other case. Names
 // are compared as they are written (AIP-122); where Get takes the spelling for
 // the operation, it is no unknown one.
@@ -309,7 +314,9 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 		if c.err != nil {
 			return "", inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
 		}
-		w.checkError(c)
+		if !w.routerSpeaks(&operation{name: name, role: role}, c) {
+			w.checkError(c)
+		}
 		if notFound(c.Exchange) || errorAsSuccess(c.Exchange) {
 			return name, nil
 		}

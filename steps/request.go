@@ -64,7 +64,7 @@ func (w *world) startMarked(ctx context.Context) (*operation, error) {
 // certain form.
 func whenCancelsUnknownInForm(ctx context.Context, form string) error {
 	w := of(ctx)
-	r, err := w.formed(form, &operation{name: w.unknown})
+	r, err := w.formed(form, w.unknownOperation())
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (w *world) unlessBroughtAbout(ctx context.Context) error {
 	if w.facts["twice"] == nil {
 		return nil
 	}
-	l, err := w.get(ctx, &operation{name: w.unknown, over: true})
+	l, err := w.get(ctx, w.unknownOperation())
 	if err == nil && l.found {
 		err = inconclusive("there is an operation of that name since it was cancelled (see cancel.unknown.no-create)")
 	}
@@ -62,7 +62,7 @@ func (w *world) unlessBroughtAbout(ctx context.Context) error {
 // observation window: what a queue brings about comes later.
 func thenNotCreated(ctx context.Context) error {
 	w := of(ctx)
-	op := &operation{name: w.unknown, over: true}
+	op := w.unknownOperation()
 	_, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
 		switch {
 		case !l.found || errorAsSuccess(l.Exchange):
