@@ -37,6 +37,7 @@ type run struct {
 	decoded  decodings     // values of google.protobuf.Any, by type and bytes
 	probing  sync.Mutex    // held while a transport is probed
 	started  atomic.Int64  // operations
+	starting atomic.Int64  // starts under way
 	late     atomic.Int64  // the longest time until Get found an operation that it did not find at once
 	mu       sync.Mutex
 	owned    map[string]bool // the ledger: names that this run started
@@ -89,6 +90,9 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		return nil, inconclusive("more than %d operations on a target that is not loopback need --yes or confirm: true", foreignLimit)
 	}
 	begun := time.Now()
+	r.starting.Add(1)
+	defer r.starting.Add(-1)
+	beside := w.othersGoOn()
 	started, err := r.tryStart(ctx, role, id)
 	if err != nil && w.makesRoom(ctx) {
 		started, err = r.tryStart(ctx, role, id)
@@ -104,7 +108,7 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		if role == targets.Running {
 			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
 		}
-		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.oneAtATime())
+		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.oneAtATime(beside || w.othersGoOn()))
 	}
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	r.mu.Lock()
@@ -162,11 +166,17 @@ func (w *world) openElsewhere() map[string]bool {
 	return open
 }
 
+// othersGoOn tells, while the case starts an operation, whether others have some
+// that were not seen to end, or are starting one.
+func (w *world) othersGoOn() bool {
+	return w.run.starting.Load() > 1 || len(w.openElsewhere()) > 0
+}
+
 // oneAtATime is the advice that goes with a start that failed while operations
-// were in progress: those of other cases, or of this one.
-func (w *world) oneAtATime() string {
+// were in progress: those of other cases, beside it, or of this one.
+func (w *world) oneAtATime(beside bool) string {
 	if w.run.options.Concurrency != 1 {
-		if len(w.openElsewhere()) == 0 {
+		if !beside {
 			return ""
 		}
 		return " (where the target runs one operation at a time, use --concurrency 1)"
