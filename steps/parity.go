@@ -313,5 +313,8 @@ func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, e
 	case !s.done:
 		return false, nil
 	}
+	if l, err := w.get(ctx, w.it); err != nil || !l.cancelled() {
+		return true, inconclusive("the operation does not keep its end (see operation.terminal.result-immutable)")
+	}
 	return true, w.failAt(s, want, "an operation that was cancelled has another end over %s", c.Transport)
 }
