@@ -169,7 +169,21 @@ func (w *world) openElsewhere() map[string]bool {
 // othersGoOn tells, while the case starts an operation, whether others have some
 // that were not seen to end, or are starting one.
 func (w *world) othersGoOn() bool {
-	return w.run.starting.Load() > 1 || len(w.openElsewhere()) > 0
+	r := w.run
+	if r.starting.Load() > 1 {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own := 0
+	for _, op := range w.mine {
+		if _, open := r.open[op.name]; open {
+			own++
+		}
+	}
+	return len(r.open) > own
 }
 
 // oneAtATime is the advice that goes with a start that failed while operations
