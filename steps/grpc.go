@@ -418,26 +418,6 @@ func thenNameLiteral(ctx context.Context) error {
 	return w.fail(c, want, "a gRPC name with a percent sequence is not taken for the name of no operation")
 }
 
-// unlessUnknownToo is a ruling where the plain cancel of an unknown name like
-// those of a role's operations has the same answer: then what is special of the
-// scenario's name is not to blame.
-func (w *world) unlessUnknownToo(ctx context.Context, c call, role targets.Role) error {
-	name, err := w.unknownLike(ctx, role)
-	if err != nil {
-		return err
-	}
-	control, err := w.repeatTransient(ctx, func() call {
-		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
-	})
-	if err != nil {
-		return err
-	}
-	if control.Accepted() == c.Accepted() && control.Code == c.Code {
-		return inconclusive("the cancel of any unknown name is answered %s (see cancel.unknown.not-found)", control.Status())
-	}
-	return nil
-}
-
 // thenUndecodableRefused judges a request that is no message.
 func thenUndecodableRefused(ctx context.Context) error {
 	w := of(ctx)
