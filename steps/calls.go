@@ -149,9 +149,7 @@ func unread(c call) error {
 // sight reads the answer of a Get and keeps what it shows of the operation.
 func (w *world) sight(op *operation, c call) look {
 	l := look{call: c, found: c.Accepted()}
-	if !w.routerSpeaks(op, c) {
-		w.checkError(c)
-	}
+	w.checkErrorAbout(op, c)
 	if !l.found {
 		return l
 	}
@@ -316,6 +314,12 @@ func (w *world) poll(ctx context.Context, op *operation, d time.Duration, visit 
 	}
 }
 
+// lookOn looks at an operation for a time, whatever it shows.
+func (w *world) lookOn(ctx context.Context, op *operation, d time.Duration) error {
+	_, err := w.poll(ctx, op, d, func(look) (bool, error) { return false, nil })
+	return err
+}
+
 // cancel sends the plain cancel once: over REST POST with the body {}.
 func (w *world) cancel(ctx context.Context, op *operation) call {
 	op.attempt()
@@ -352,9 +356,7 @@ func (op *operation) acceptedAt() time.Time {
 // whatever form it was sent.
 func (w *world) answeredCancel(op *operation, c call) {
 	op.acceptedBy(c)
-	if !w.routerSpeaks(op, c) {
-		w.checkError(c)
-	}
+	w.checkErrorAbout(op, c)
 }
 
 // cancelOnce cancels an operation for a scenario that needs the cancel to be

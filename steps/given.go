@@ -134,8 +134,7 @@ func givenFinished(ctx context.Context, how, ago string) error {
 	if w.it = op; err != nil || ago == "" {
 		return err
 	}
-	_, err = w.poll(ctx, op, w.observeFor(), func(look) (bool, error) { return false, nil })
-	return err
+	return w.lookOn(ctx, op, w.observeFor())
 }
 
 // givenCancelled brings about a cancelled operation of a role.
@@ -314,9 +313,7 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 		if c.err != nil {
 			return "", inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
 		}
-		if !w.routerSpeaks(&operation{name: name, role: role}, c) {
-			w.checkError(c)
-		}
+		w.checkErrorAbout(&operation{name: name, role: role}, c)
 		if notFound(c.Exchange) || errorAsSuccess(c.Exchange) {
 			return name, nil
 		}

@@ -93,6 +93,14 @@ func (w *world) wantsError(c call, none string) error {
 	return nil
 }
 
+// checkErrorAbout is checkError for an answer about an operation, where it is not
+// the words of a router.
+func (w *world) checkErrorAbout(op *operation, c call) {
+	if !w.routerSpeaks(op, c) {
+		w.checkError(c)
+	}
+}
+
 // checkError judges the form of an error that answers a well-formed call
 // (AIP-193; google/rpc/error_details.proto), and that success is none.
 func (w *world) checkError(c call) {

@@ -75,7 +75,7 @@ func (w *world) repeatTimes(ctx context.Context, op *operation, times int, cance
 		// What takes long to stop is asked again later as well: by then it may
 		// be in another stage.
 		if last := i == times-1; last && op.role == targets.Slow {
-			if _, err := w.poll(ctx, op, slowStop/2, func(look) (bool, error) { return false, nil }); err != nil {
+			if err := w.lookOn(ctx, op, slowStop/2); err != nil {
 				return err
 			}
 		}

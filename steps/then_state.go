@@ -94,7 +94,8 @@ func thenNotDeleted(ctx context.Context) error {
 	if s.end == endedVanished {
 		return w.fail(s.look.call, want, "the operation is gone after its cancel was accepted")
 	}
-	if _, err := w.mustBeCancelled(); err != nil {
+	end, err := w.mustBeCancelled()
+	if err != nil {
 		return err
 	}
 	for range firstGets {
@@ -103,10 +104,8 @@ func thenNotDeleted(ctx context.Context) error {
 			return err
 		}
 		if !l.found && notFound(l.Exchange) {
-			if end, ended := w.it.end(); ended {
-				if err := w.unlessExpired(end, l); err != nil {
-					return err
-				}
+			if err := w.unlessExpired(end.snapshot, l); err != nil {
+				return err
 			}
 			return w.fail(l.call, want, "the cancelled operation is gone")
 		}

@@ -253,7 +253,7 @@ func (w *world) cancelWhileWaiting(ctx context.Context, op *operation) (release,
 // cancelWaited cancels the operation once Waits for it are pending, and follows
 // it to its end; sent is when the cancel was sent.
 func (w *world) cancelWaited(ctx context.Context, op *operation, out *release) (sent time.Time, err error) {
-	if _, err = w.poll(ctx, op, becomesPending, func(look) (bool, error) { return false, nil }); err != nil {
+	if err = w.lookOn(ctx, op, becomesPending); err != nil {
 		return sent, err
 	}
 	sent = time.Now()

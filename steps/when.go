@@ -100,7 +100,7 @@ func whenCancelsWaitedFor(ctx context.Context) error {
 		w.keepWaiting(waiting, op)
 	}()
 	defer func() { giveUp(); <-gone }()
-	if _, err := w.poll(ctx, op, becomesPending, func(look) (bool, error) { return false, nil }); err != nil {
+	if err := w.lookOn(ctx, op, becomesPending); err != nil {
 		return err
 	}
 	if err := whenCancels(ctx); err != nil || !w.theCall().Accepted() {
@@ -142,9 +142,7 @@ func whenCancelsUnknown(ctx context.Context) error {
 	c, err := w.repeatTransient(ctx, func() call {
 		return w.call(ctx, targets.Cancel, cancelRequest(w.unknown), "")
 	})
-	if !w.routerSpeaks(w.unknownOperation(), c) {
-		w.checkError(c)
-	}
+	w.checkErrorAbout(w.unknownOperation(), c)
 	w.facts["call"] = c
 	if c.err != nil && ctx.Err() == nil {
 		return w.unknownIsSilent(ctx, c, err)

@@ -31,7 +31,7 @@ const (
 	// found. Far from it, servers take a few seconds.
 	selftestLimit = 90 * time.Second
 	// selftestMemory is what the selftest stays below, in bytes, where the
-	// environment sets no other limit. It keeps about a third of that.
+	// environment sets no other limit. It keeps about a quarter of that.
 	selftestMemory = 2000 << 20
 )
 
