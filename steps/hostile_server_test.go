@@ -50,7 +50,7 @@ var hostileTimeouts = targets.Timeouts{Request: time.Second, Settle: time.Second
 // on one transport. Nothing of it outlives the test.
 func hostile(t testing.TB, on targets.Transport, a attack, when aim, more ...targets.Option) *targets.Target {
 	t.Helper()
-	s, err := reference.New(reference.Options{Natural: 60 * time.Millisecond})
+	s, err := reference.New(reference.Options{Natural: 60 * time.Millisecond, SlowStop: hostileTimeouts.Settle / 4})
 	require.NoError(t, err)
 	inner := s.Handler()
 	if on == targets.GRPC {
