@@ -68,14 +68,14 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	fx := w.run.effects[w.plan.transport]
 	out := settled{end: endedNever}
 	limit := w.settleFor()
+	last := time.Now() // when it was last looked at, or else when the time began
 	if accepted := op.acceptedAt(); !accepted.IsZero() {
-		limit = max(limit-time.Since(accepted), 0)
+		limit, last = max(limit-time.Since(accepted), 0), accepted
 	}
 	var doubt ending
 	var since time.Time
 	var odd *look
 	var blind time.Duration // the longest time without a look
-	last := time.Now()
 	visit := func(l look) (bool, error) {
 		out.look = l
 		blind, last = max(blind, time.Since(last)), time.Now()
@@ -109,7 +109,7 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	}
 	late, err := w.poll(ctx, op, limit, visit)
 	if late && err == nil && blind > w.settleFor()/4 {
-		late, err = w.poll(ctx, op, blind, visit)
+		late, err = w.poll(ctx, op, min(blind, w.settleFor()), visit)
 	}
 	if r, ok := err.(*ruling); ok && r.silent != nil {
 		out.look, out.end, err = look{call: *r.silent}, endedSilent, nil
