@@ -28,7 +28,7 @@ func whenCancelsAtOnce(ctx context.Context) error {
 	for _, r := range out {
 		if r.Accepted() {
 			w.facts["call"] = r.call
-			w.it.over = true
+			w.it.over.Store(true)
 			return nil
 		}
 	}

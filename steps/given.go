@@ -238,7 +238,7 @@ func givenUnknownName(ctx context.Context, several string) error {
 
 // unknownOperation stands for the operation that there is not.
 func (w *world) unknownOperation() *operation {
-	return &operation{name: w.unknown, role: w.unknownRole, over: true}
+	return &operation{name: w.unknown, role: w.unknownRole}
 }
 
 // givenOtherCase starts an operation and spells its id in the other case. Names

@@ -86,7 +86,8 @@ func (w *world) cancelOtherKinds(ctx context.Context) []*operation {
 		if err != nil {
 			return err
 		}
-		if op.over = w.cancel(ctx, op).Accepted(); op.over {
+		if w.cancel(ctx, op).Accepted() {
+			op.over.Store(true)
 			all[i] = op
 		}
 		return nil
@@ -149,7 +150,7 @@ func (w *world) idleElsewhere(ctx context.Context) []*operation {
 		if t == w.plan.transport || s.spare == nil {
 			continue
 		}
-		op := &operation{name: s.spare.name, role: s.spare.role, begun: s.spare.begun, over: true}
+		op := &operation{name: s.spare.name, role: s.spare.role, begun: s.spare.begun}
 		if l, err := w.get(ctx, op); err == nil && l.found && !l.garbled && !l.done {
 			out = append(out, op)
 		}

@@ -146,7 +146,7 @@ func (w *world) probeDelete(ctx context.Context) (call, error) {
 func (w *world) delete(ctx context.Context, op *operation, note string) call {
 	c := w.call(ctx, targets.Delete, deleteRequest(op.name), note)
 	if c.Accepted() {
-		op.over = true
+		op.over.Store(true)
 	}
 	return c
 }

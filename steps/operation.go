@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -18,15 +19,15 @@ type operation struct {
 	name      string
 	role      targets.Role
 	started   targets.Started
-	begun     time.Time  // when its start was asked for
-	snapshots []snapshot // in the order in which they were received
-	accepted  time.Time  // when the first accepted cancel was answered; zero before
-	attempted time.Time  // when the first cancel was sent, whatever came of it
-	alias     bool       // Get shows it under an alias (project number for id)
-	flagSet   bool       // its metadata has shown a cancellation as requested
-	over      bool       // it needs no cancel at the end of the case
-	unseen    bool       // its scenario cancels it before anybody has looked at it
-	formed    bool       // it was cancelled in another form than the plain one
+	begun     time.Time   // when its start was asked for
+	snapshots []snapshot  // in the order in which they were received
+	accepted  time.Time   // when the first accepted cancel was answered; zero before
+	attempted time.Time   // when the first cancel was sent, whatever came of it
+	alias     bool        // Get shows it under an alias (project number for id)
+	flagSet   bool        // its metadata has shown a cancellation as requested
+	over      atomic.Bool // it needs no cancel at the end of the case
+	unseen    bool        // its scenario cancels it before anybody has looked at it
+	formed    bool        // it was cancelled in another form than the plain one
 
 	// looking guards what is above where several clients look at one operation
 	// at a time.

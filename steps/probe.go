@@ -354,7 +354,7 @@ func (w *world) probe(ctx context.Context, op, idle *operation) probeAnswer {
 		op, _ = w.startInProgress(ctx, op.role)
 	}
 	if c.Accepted() {
-		op.over = true
+		op.over.Store(true)
 		return probeAnswer{Exchange: c.Exchange, valid: true}
 	}
 	if w.inProgress(ctx, op) != nil && (!unimplemented(c.Exchange) || idle == nil || w.inProgress(ctx, idle) != nil) {

@@ -69,7 +69,7 @@ func whenCancelsTimesInForm(ctx context.Context, form string) error {
 // repeatTimes cancels an operation that was cancelled until that was so many
 // times.
 func (w *world) repeatTimes(ctx context.Context, op *operation, times int, cancel func() call) error {
-	op.over = true
+	op.over.Store(true)
 	var out []repetition
 	for i := 1; i < times; i++ {
 		// What takes long to stop is asked again later as well: by then it may

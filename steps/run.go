@@ -197,7 +197,7 @@ func (w *world) oneAtATime(beside bool) string {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.ContainsFunc(w.mine, func(op *operation) bool { return !op.over && !op.lastDone() }) {
+	if !slices.ContainsFunc(w.mine, func(op *operation) bool { return !op.over.Load() && !op.lastDone() }) {
 		return ""
 	}
 	return " (while another of the scenario was in progress: a target that runs one operation at a time cannot show what takes two; exclude takes the requirement out)"
@@ -326,7 +326,7 @@ func (r *run) endOperation(ctx context.Context, t targets.Transport, op *operati
 		r.ended(op.name)
 	}
 	ep := r.target.Endpoints[t]
-	if op.over || op.lastDone() || r.target.Roles[op.role].Foreign || ep == nil || ep.Client == nil || r.health[t].isLost() {
+	if op.over.Load() || op.lastDone() || r.target.Roles[op.role].Foreign || ep == nil || ep.Client == nil || r.health[t].isLost() {
 		return // what is still open is looked at once more at the end of the run
 	}
 	ex, err := ep.Client.Call(ctx, targets.Cancel, cancelRequest(op.name))

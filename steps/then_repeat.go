@@ -158,7 +158,7 @@ func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 		if op, _, err = w.cancelOnce(ctx, op); err != nil {
 			return call{}, err
 		}
-		op.over = true
+		op.over.Store(true)
 		return w.cancel(ctx, op), nil
 	}, w.plainCancel(ctx))
 	if err != nil {
@@ -174,6 +174,6 @@ func (w *world) controlCancel(ctx context.Context) (call, error) {
 		return call{}, err
 	}
 	c := w.cancel(ctx, op)
-	op.over = c.Accepted()
+	op.over.Store(c.Accepted())
 	return c, nil
 }

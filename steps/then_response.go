@@ -201,7 +201,7 @@ func (w *world) moreCancels(ctx context.Context, send func(context.Context, *ope
 			return nil
 		}
 		c := send(ctx, op)
-		op.over = c.Accepted()
+		op.over.Store(c.Accepted())
 		if c.err != nil || transient(c.Exchange) {
 			return nil
 		}
