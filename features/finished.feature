@@ -69,6 +69,11 @@ Feature: Cancelling a finished operation
         | pending |
         | nested  |
 
+    Scenario: The answer is legal around the end
+      Given an operation that is about to succeed
+      When clients cancel operations around the time of their end
+      Then each answer is legal for a finished operation
+
     @rest
     Scenario Outline: The answer is legal, however the cancel is sent
       Given an operation that has succeeded

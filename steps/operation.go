@@ -67,6 +67,18 @@ func (op *operation) seen() bool {
 	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return s.name != "" })
 }
 
+// inProgressAfter tells whether a look that was sent after a time has shown the
+// operation in progress.
+func (op *operation) inProgressAfter(t time.Time) bool {
+	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return !s.done && t.Before(s.sent) })
+}
+
+// foundAfter tells whether a look that was sent after a time has found the
+// operation.
+func (op *operation) foundAfter(t time.Time) bool {
+	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return t.Before(s.sent) })
+}
+
 // end is the first snapshot that shows the operation done.
 func (op *operation) end() (snapshot, bool) {
 	for _, s := range op.snapshots {

@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"slices"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -72,6 +71,5 @@ func thenEndsAlike(ctx context.Context) error {
 // ranOn tells whether a look that came after the accepted cancel has shown the
 // operation in progress: its end was not there before.
 func (op *operation) ranOn() bool {
-	accepted := op.acceptedAt()
-	return slices.ContainsFunc(op.snapshots, func(s snapshot) bool { return !s.done && accepted.Before(s.sent) })
+	return op.inProgressAfter(op.acceptedAt())
 }

@@ -15,13 +15,15 @@ func raceSteps() []definition {
 	return []definition{
 		step(`clients cancel operations around the time of their end`, whenRaces),
 		step(`each operation has one terminal result`, thenOneTerminalResult),
+		step(`each answer is legal for a finished operation`, thenLegalAroundEnd),
 	}
 }
 
 const (
+	statusLegal = "cancel.finished.status-legal"
 	// contests is how many operations are cancelled around their end, wave is
 	// how many of them at a time, and contestsFew how many there are where the
-	// target should not be burdened.
+	// target should not be burdened, or only the answers are judged.
 	contests    = 16
 	wave        = 4
 	contestsFew = 8
@@ -79,7 +81,7 @@ func whenRaces(ctx context.Context) error {
 func (w *world) waves(ctx context.Context, n natural) error {
 	var all []*contest
 	count := contests
-	if !w.run.mayStartMany() {
+	if !w.run.mayStartMany() || w.plan.requirement.ID == statusLegal {
 		count = contestsFew
 	}
 	// Where too few were races, as many again are tried.
@@ -399,6 +401,36 @@ func (w *world) neverEnds(ctx context.Context, op *operation) error {
 // before: then cancelling near the end does not always stop at nothing.
 func endedAfterCancel(all []*contest) bool {
 	return slices.ContainsFunc(all, func(c *contest) bool { return c.early && c.ended && c.cancel.Accepted() })
+}
+
+// thenLegalAroundEnd judges the answers to cancels that came when the operation was
+// ending, or had just ended. An operation that was still in progress after the
+// answer was no finished one.
+func thenLegalAroundEnd(ctx context.Context) error {
+	w := of(ctx)
+	all, _ := w.facts["contests"].([]*contest)
+	var judged bool
+	for _, c := range all {
+		if c.cancel.Method == "" || c.cancel.err != nil || !c.ended || c.op.inProgressAfter(c.cancel.End()) {
+			continue
+		}
+		judged = true
+		legal := c.cancel.Accepted() || transient(c.cancel.Exchange) || unimplemented(c.cancel.Exchange) ||
+			isCode(c.cancel.Exchange, codes.FailedPrecondition, codes.Aborted, codes.InvalidArgument, codes.PermissionDenied)
+		if legal || notFound(c.cancel.Exchange) && !c.op.foundAfter(c.cancel.End()) {
+			continue
+		}
+		if w.someCancel(ctx, func(other call) bool {
+			return other.err == nil && other.HTTP == c.cancel.HTTP && other.Code == c.cancel.Code
+		}) {
+			return inconclusive("the cancel of an operation in progress is answered %s now and then as well (see cancel.accept.in-progress)", c.cancel.Status())
+		}
+		return w.fail(c.cancel, legalFinishedCodes, "the cancel of an operation that has just ended, or was about to, has an answer that is not legal")
+	}
+	if !judged {
+		return inconclusive("no cancel came when an operation was ending, or had just ended")
+	}
+	return nil
 }
 
 // deniesEffect tells whether an answer says that the cancel has had no effect.

@@ -148,7 +148,7 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 	case unimplemented(c.Exchange):
 		again := w.cancel(ctx, w.it)
 		if again.err == nil && !unimplemented(again.Exchange) && !transient(again.Exchange) {
-			if w.someUnimplemented(ctx) {
+			if w.someCancel(ctx, func(c call) bool { return unimplemented(c.Exchange) }) {
 				return inconclusive("the cancel of an operation in progress is answered UNIMPLEMENTED now and then as well (see cancel.unimplemented.consistent)")
 			}
 			return w.fail(c, legalFinishedCodes, "the cancel of a finished operation is answered UNIMPLEMENTED, but not always: then %s", again.Status())
@@ -174,12 +174,12 @@ func (w *world) legalFinished(ctx context.Context, c call) error {
 	return nil
 }
 
-// someUnimplemented tells whether one of several cancels of operations in
-// progress is answered UNIMPLEMENTED.
-func (w *world) someUnimplemented(ctx context.Context) bool {
+// someCancel tells whether one of several cancels of operations in progress has
+// such an answer.
+func (w *world) someCancel(ctx context.Context, such func(call) bool) bool {
 	return w.moreCancels(ctx, w.cancel, func(_ context.Context, _ *operation, c call) error {
-		if unimplemented(c.Exchange) {
-			return w.accuse(w.plan.requirement.ID, c.index, "success", c.Status(), "the cancel of an operation in progress is answered UNIMPLEMENTED")
+		if such(c) {
+			return w.accuse(w.plan.requirement.ID, c.index, "success", c.Status(), "the cancel of an operation in progress has that answer as well")
 		}
 		return nil
 	}) != nil

@@ -88,8 +88,24 @@ func rememberingRaces(edit func(h history, op *longrunningpb.Operation)) func(Se
 	}
 }
 
+// justEnded answers the cancel of an operation that has ended by itself less than
+// 150 ms ago, while Get shows it as ever.
+func justEnded(code codes.Code, reason, message string) Fault {
+	return Fault{Options: lastsLonger, Service: func(next Service) Service {
+		known := newLedger(next)
+		known.natural = raceNatural
+		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			op := peek(ctx, next, r.GetName())
+			if h, _ := known.of(r.GetName()); op.GetResponse() != nil && time.Since(h.begun) < h.lasts+150*time.Millisecond {
+				return refuse(code, reason, "%s", message)
+			}
+			return next.Cancel(ctx, r)
+		}}
+	}}
+}
+
 func raceMutants() []Mutant {
-	const one, immutable = "cancel.race.one-terminal-result", "operation.terminal.result-immutable"
+	const one, immutable, statusLegal = "cancel.race.one-terminal-result", "operation.terminal.result-immutable", "cancel.finished.status-legal"
 	edited := func(name, doc string, edit func(h history, op *longrunningpb.Operation), breaks ...string) Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: append([]string{one}, breaks...),
 			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {
@@ -180,6 +196,10 @@ func raceMutants() []Mutant {
 					return err
 				}}
 			}}},
+		{Name: "race-cancel-500", Doc: "Fails on a cancel that comes just after the end.",
+			Breaks: []string{statusLegal}, Fault: justEnded(codes.Internal, "ROW_LOCKED", "the row is locked")},
+		{Name: "race-cancel-404", Doc: "Moves what has ended to another table, and for a moment finds it in neither to cancel it.",
+			Breaks: []string{statusLegal}, Fault: justEnded(codes.NotFound, "OPERATION_NOT_FOUND", "the operation is not found")},
 		{Name: "cancel-waits", Doc: "Answers a cancel when the work has stopped.",
 			Breaks: []string{"cancel.response.returns-promptly"},
 			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
