@@ -36,6 +36,10 @@ func (e *engine) send(ctx context.Context, c caller, t targets.Transport, m targ
 	defer e.mu.Unlock()
 	traffic := e.traffic[t]
 	traffic.Calls++
+	if !e.closed() {
+		traffic.Starting++
+		e.open = max(e.open, ev.end)
+	}
 	traffic.Methods[m]++
 	if ev.answer == silent {
 		traffic.Silent++

@@ -50,6 +50,7 @@ type engine struct {
 	starting int
 	refused  int // starts that failed in a row
 	closing  bool
+	open     time.Duration // how long operations were started
 	problem  string
 	naturals map[targets.Role]natural
 	pace     pace

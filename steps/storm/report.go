@@ -20,20 +20,21 @@ const Schema = "conform/storm/v1"
 // A Report is what a storm found. Reports of several shards are joined by
 // Merge.
 type Report struct {
-	Schema    string          `json:"schema"`
-	Suite     string          `json:"suite"` // version
-	Target    reports.Target  `json:"target"`
-	Started   string          `json:"started"` // RFC 3339
-	ElapsedMS float64         `json:"elapsed_ms"`
-	Level     string          `json:"level"` // must or should: the lowest level that counts
-	Seed      int64           `json:"seed"`
-	Clients   int             `json:"clients"`
-	Rate      float64         `json:"rate"` // calls a second that were offered; 0: as fast as they were answered
-	Shards    []string        `json:"shards,omitempty"`
-	Outcome   reports.Outcome `json:"outcome"`
-	Reason    string          `json:"reason"`
-	Problem   string          `json:"problem,omitempty"` // why nothing, or no longer anything, could be judged
-	Signal    int             `json:"signal,omitempty"`
+	Schema     string          `json:"schema"`
+	Suite      string          `json:"suite"` // version
+	Target     reports.Target  `json:"target"`
+	Started    string          `json:"started"` // RFC 3339
+	ElapsedMS  float64         `json:"elapsed_ms"`
+	StartingMS float64         `json:"starting_ms"` // until no operation was started any more: then those under way are followed to their end
+	Level      string          `json:"level"`       // must or should: the lowest level that counts
+	Seed       int64           `json:"seed"`
+	Clients    int             `json:"clients"`
+	Rate       float64         `json:"rate"` // calls a second that were offered; 0: as fast as they were answered
+	Shards     []string        `json:"shards,omitempty"`
+	Outcome    reports.Outcome `json:"outcome"`
+	Reason     string          `json:"reason"`
+	Problem    string          `json:"problem,omitempty"` // why nothing, or no longer anything, could be judged
+	Signal     int             `json:"signal,omitempty"`
 	// Operations counts those that were judged, by role.
 	Operations map[targets.Role]int           `json:"operations"`
 	Traffic    map[targets.Transport]*Traffic `json:"transports"`
@@ -45,6 +46,7 @@ type Report struct {
 // Traffic is what went over one transport.
 type Traffic struct {
 	Calls    int64                    `json:"calls"`
+	Starting int64                    `json:"calls_starting"` // calls while operations were started: the rate is that of these
 	Methods  map[targets.Method]int64 `json:"methods"`
 	Silent   int64                    `json:"unanswered"`
 	Cancel   *Latency                 `json:"cancel"`          // from when it was due (rate) or sent to its answer
@@ -255,6 +257,7 @@ func shardsMissing(names []string) int {
 
 func (r *Report) add(p *Report) {
 	r.ElapsedMS = max(r.ElapsedMS, p.ElapsedMS)
+	r.StartingMS = max(r.StartingMS, p.StartingMS)
 	r.Started = min(r.Started, p.Started)
 	r.Clients += p.Clients
 	r.Rate += p.Rate
@@ -276,12 +279,22 @@ func (r *Report) add(p *Report) {
 	}
 }
 
+// CallsPerSecond is the rate over a transport while operations were started; 0
+// where there is none, as in a report of before it was kept.
+func (r *Report) CallsPerSecond(t targets.Transport) float64 {
+	if r.StartingMS <= 0 || r.Traffic[t] == nil {
+		return 0
+	}
+	return float64(r.Traffic[t].Starting) / (r.StartingMS / 1000)
+}
+
 func newTraffic() *Traffic {
 	return &Traffic{Methods: map[targets.Method]int64{}, Cancel: newLatency(), Ending: newLatency()}
 }
 
 func (t *Traffic) merge(o *Traffic) {
 	t.Calls += o.Calls
+	t.Starting += o.Starting
 	t.Silent += o.Silent
 	t.Accepted += o.Accepted
 	for m, n := range o.Methods {

@@ -18,11 +18,12 @@ func part(t *testing.T, shard string, durations ...time.Duration) *Report {
 	traffic := newTraffic()
 	for _, d := range durations {
 		traffic.Calls++
+		traffic.Starting++
 		traffic.Accepted++
 		traffic.Methods[targets.Cancel]++
 		traffic.Cancel.add(d)
 	}
-	r := &Report{Schema: Schema, Shards: []string{shard}, Level: "must", Clients: 4, Running: true,
+	r := &Report{Schema: Schema, Shards: []string{shard}, Level: "must", Clients: 4, Running: true, StartingMS: 2000,
 		Operations: map[targets.Role]int{targets.Running: len(durations)}, Traffic: map[targets.Transport]*Traffic{targets.REST: traffic}}
 	r.conclude()
 	data, err := json.Marshal(r)
@@ -53,6 +54,8 @@ func TestMergeIsExact(t *testing.T) {
 	assert.Equal(t, whole.Operations, merged.Operations)
 	assert.Equal(t, reports.Conformant, merged.Outcome)
 	assert.Equal(t, 8, merged.Clients)
+	assert.InDelta(t, 1000, merged.CallsPerSecond(targets.REST), 0, "2000 calls in two seconds")
+	assert.Zero(t, merged.CallsPerSecond(targets.GRPC))
 }
 
 func TestMergeMissesAShard(t *testing.T) {

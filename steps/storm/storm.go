@@ -142,7 +142,7 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	o := e.options
 	r := &Report{Schema: Schema, Suite: o.Version, Started: began.UTC().Format(time.RFC3339Nano),
 		Target:    reports.Target{Name: e.target.Name, Implementation: e.target.Implementation, Profile: e.target.Profile},
-		ElapsedMS: float64(time.Since(began).Microseconds()) / 1000, Level: o.Level, Seed: o.Seed, Clients: o.Clients, Rate: o.Rate,
+		ElapsedMS: float64(time.Since(began).Microseconds()) / 1000, StartingMS: float64(e.open.Microseconds()) / 1000, Level: o.Level, Seed: o.Seed, Clients: o.Clients, Rate: o.Rate,
 		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Problem: e.problem,
 		Running: e.target.Roles[targets.Running].Configured}
 	if o.Shards > 1 {

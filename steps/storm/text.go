@@ -27,7 +27,7 @@ func WriteText(w io.Writer, r *Report) error {
 	fmt.Fprintf(&b, "%-5s %9s %9s  %-15s %8s %8s %8s %8s %8s %8s\n", "", "calls", "calls/s", "latency (ms)", "count", "p50", "p90", "p99", "p99.9", "max")
 	for _, t := range targets.Transports() {
 		if traffic := r.Traffic[t]; traffic != nil {
-			fmt.Fprintf(&b, "%-5s %9d %9.0f  %s\n", t, traffic.Calls, float64(traffic.Calls)/(r.ElapsedMS/1000), row("cancel", traffic.Cancel))
+			fmt.Fprintf(&b, "%-5s %9d %9.0f  %s\n", t, traffic.Calls, r.CallsPerSecond(t), row("cancel", traffic.Cancel))
 			fmt.Fprintf(&b, "%-5s %9s %9s  %s\n", "", "", "", row("cancel to done", traffic.Ending))
 		}
 	}
