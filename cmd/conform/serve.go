@@ -138,8 +138,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	ctx, signals := listen(ctx, func(string) {}, func() {})
 	defer signals.stop()
+	file, err := s.TargetFile(at[0], at[1])
+	if err != nil {
+		return errors.Join(problem("%w", err), s.Close())
+	}
 	base := url.URL{Scheme: "http", Host: at[0], Path: s.Options().Base}
-	if _, err := fmt.Fprintf(a.out, "REST %s\ngRPC %s\n%s", &base, at[1], servedHint(base.String(), at[1])); err != nil {
+	if _, err := fmt.Fprintf(a.out, "REST %s\ngRPC %s\n\n%s", &base, at[1], file); err != nil {
 		return errors.Join(problem("%w", err), s.Close())
 	}
 	select {
@@ -148,30 +152,4 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	case err := <-served:
 		return problem("the server ended: %w", errors.Join(err, s.Close()))
 	}
-}
-
-// servedHint tells how to use the server, as comments around a target file:
-// what is printed can be saved and judged.
-func servedHint(base, grpc string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `
-# An operation is started by
-#   curl -X POST -H 'Content-Type: application/json' -d '{"kind": "running"}' %[1]s/projects/demo/jobs:start
-# (kinds: running, succeeding, failing, pending, nested, slow, uncancellable), and cancelled by
-#   curl -X POST %[1]s/NAME:cancel
-#
-# The target file of this server, from here on:
-name: reference-server
-rest: {url: "%[1]s", name: "projects/*/operations/**", list: projects/demo}
-grpc: {address: "%[2]s", plaintext: true}
-cancellation: guaranteed
-metadata: {state: /value/state}
-operations:
-`, base, grpc)
-	for _, k := range reference.Kinds() {
-		fmt.Fprintf(&b, "  %s: {http: {method: POST, path: \"projects/demo/jobs:start\", body: {kind: %s}}}\n", k, k)
-	}
-	b.WriteString("  chosen: {http: {method: POST, path: \"projects/demo/jobs:start?id={id}\", body: {kind: running}}}\n")
-	b.WriteString("timeouts: {request: 5s, settle: 5s, observe: 500ms}\n")
-	return b.String()
 }
