@@ -9,10 +9,15 @@ Feature: What a successful cancel answers
       When the client cancels it
       Then the success has the status 200
 
-    Scenario: The status of a repeated cancel is 200
-      Given a slow operation
+    Scenario Outline: The status of a repeated cancel of a <kind> operation is 200
+      Given a <kind> operation
       When the client cancels it again before it has stopped
       Then the success has the status 200
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
 
     Scenario Outline: The status is 200, however the cancel is sent
       Given a running operation
@@ -56,10 +61,15 @@ Feature: What a successful cancel answers
       When the client cancels it
       Then the answer is an empty object
 
-    Scenario: The body of a repeated cancel is an empty object
-      Given a slow operation
+    Scenario Outline: The body of a repeated cancel of a <kind> operation is an empty object
+      Given a <kind> operation
       When the client cancels it again before it has stopped
       Then the answer is an empty object
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
 
     Scenario Outline: The body is an empty object, however the cancel is sent
       Given a running operation
@@ -103,10 +113,15 @@ Feature: What a successful cancel answers
       When the client cancels it
       Then the answer says that it is JSON
 
-    Scenario: The answer to a repeated cancel says that it is JSON
-      Given a slow operation
+    Scenario Outline: The answer to a repeated cancel of a <kind> operation says that it is JSON
+      Given a <kind> operation
       When the client cancels it again before it has stopped
       Then the answer says that it is JSON
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
 
     Scenario Outline: The answer says that it is JSON, however the cancel is sent
       Given a running operation
