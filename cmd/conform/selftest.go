@@ -46,13 +46,13 @@ the suite must find the requirements that it breaks. The honest server and its
 legal variants must be accused of nothing. The exit code is 1 where a mutant
 survives, in whole or in part, or a legal server is accused.
 
-A legal server is judged by the whole contract, most of them several at a time:
-one server has the habits of all of them, and where it is accused each is judged
-by itself. A mutant is judged by what it breaks and by one in 32 of the
-other requirements, chosen by its name; where it is missed it is tried once more
-when the others are done, as a busy machine hides races. With --full each is
-judged by itself and by everything, which takes some minutes. A fault of one
-transport is looked for on that transport.`,
+A mutant is judged by what it breaks and by one in 64 of the other requirements,
+a legal server by one in 3, chosen by its name; the honest server by all. Most
+legal servers are tried several at a time: one server has the habits of all of
+them, and where it is accused each is judged by itself. A mutant that is missed is
+tried once more when the others are done, as a busy machine hides races. With
+--full each is judged by itself and by the whole contract, which takes about half
+an hour. A fault of one transport is looked for on that transport.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asJSON {

@@ -45,7 +45,32 @@ func TestTrials(t *testing.T) {
 		assert.Len(t, tried, len(subjects))
 		assert.Equal(t, crowd, largest)
 		for _, trial := range part {
-			assert.False(t, subjects[trial[0]].legal, "legal servers are judged by the whole contract")
+			assert.False(t, subjects[trial[0]].legal, "legal servers take longest, and come first")
+		}
+	}
+}
+
+// TestSample holds that a mutant is judged by all that it breaks, and that of
+// every requirement which counts it is tried on many legal servers that it accuses
+// nobody.
+func TestSample(t *testing.T) {
+	catalogue, err := features.Requirements()
+	require.NoError(t, err)
+	legal := map[string]int{}
+	for _, s := range testSubjects(t) {
+		for _, q := range catalogue {
+			judged := s.judged == nil || slices.Contains(s.judged, q.ID)
+			if s.legal && judged {
+				legal[q.ID]++
+			}
+			for _, ids := range s.broken {
+				assert.True(t, judged || s.serial || !slices.Contains(ids, q.ID), "%s: %s", s.name, q.ID)
+			}
+		}
+	}
+	for _, q := range catalogue {
+		if q.Counts() {
+			assert.Greater(t, legal[q.ID], 25, q.ID)
 		}
 	}
 }

@@ -25,9 +25,12 @@ type subject struct {
 	fault     reference.Fault
 }
 
+// honest names the reference server among the subjects.
+const honest = "honest"
+
 // allSubjects are the honest server, the variants and the mutants.
 func allSubjects(catalogue []features.Requirement) []subject {
-	out := []subject{{name: "honest", doc: "The reference server.", legal: true, alone: true}}
+	out := []subject{{name: honest, doc: "The reference server.", legal: true, alone: true}}
 	for _, v := range reference.Variants() {
 		out = append(out, subject{name: v.Name, doc: v.Doc, legal: true, alone: v.Alone, slow: v.Slow, transport: oneSide(v.Fault, nil), fault: v.Fault})
 	}
@@ -50,25 +53,32 @@ func oneSide(f reference.Fault, breaks []string) string {
 	return string(f.Side())
 }
 
-// sampleOf is how many requirements there are for each that a mutant is judged
-// by although it does not break it.
-const sampleOf = 32
+// Of the requirements that a server does not break it is judged by one in so
+// many: a mutant is there for what it breaks, a legal server for not being accused.
+const (
+	sampleOf      = 64
+	sampleOfLegal = 3
+)
 
-// sample chooses what a mutant is judged by: what it breaks, and a part of the
-// rest by which it must not be accused. Controls, which break nothing, and
-// legal servers are judged by everything.
+// sample chooses what a server is judged by: what it breaks, and a part of the
+// rest by which it must not be accused. The honest server and controls, which
+// break nothing, are judged by everything.
 func (s *subject) sample(catalogue []features.Requirement) {
 	var own []string
 	for _, list := range s.broken {
 		own = append(own, list...)
 	}
-	if s.legal || s.serial || len(own) == 0 {
+	of := uint32(sampleOf)
+	if s.legal {
+		of = sampleOfLegal
+	}
+	if s.serial || s.name == honest || !s.legal && len(own) == 0 {
 		return
 	}
 	for _, q := range catalogue {
 		h := fnv.New32a()
 		io.WriteString(h, s.name+" "+q.ID)
-		if slices.Contains(own, q.ID) || q.Counts() && h.Sum32()%sampleOf == 0 {
+		if slices.Contains(own, q.ID) || q.Counts() && h.Sum32()%of == 0 {
 			s.judged = append(s.judged, q.ID)
 		}
 	}
@@ -128,7 +138,7 @@ func trials(subjects []subject, crowd int) (whole, part [][]int) {
 		switch {
 		case s.legal && !s.alone:
 			sociable = append(sociable, i)
-		case s.judged == nil && !s.serial:
+		case s.legal, s.judged == nil && !s.serial:
 			whole = append(whole, []int{i})
 		default:
 			part = append(part, []int{i})
