@@ -121,10 +121,10 @@ func thenEmptyObject(ctx context.Context) error {
 		return w.failBody(c, "no body at all")
 	case c.DocErr != nil:
 		return w.failBody(c, "a body that is no JSON value: "+c.DocErr.Error())
-	case !ok:
-		return w.failBody(c, clip(targets.Canonical(c.Doc)))
 	case errorAsSuccess(c.Exchange):
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
+	case !ok:
+		return w.failBody(c, clip(targets.Canonical(c.Doc)))
 	case len(m) != 0:
 		return w.failBody(c, "members: "+clip(targets.Canonical(c.Doc)))
 	}

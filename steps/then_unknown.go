@@ -76,8 +76,9 @@ func thenNotCreated(ctx context.Context) error {
 }
 
 // unlessErrorsSucceed is a ruling on an error that was sent with a status of
-// success, where the cancel of an unknown name is refused so too, or the plain
-// cancel of what is in progress is answered so: error.http.no-2xx-error owns that.
+// success, where the cancel or the Get of an unknown name is refused so too, or the
+// plain cancel of what is in progress is answered so: error.http.no-2xx-error owns
+// that.
 func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
 	if !errorAsSuccess(c.Exchange) {
 		return nil
@@ -92,12 +93,13 @@ func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	if !errorAsSuccess(control.Exchange) {
+	got := w.call(ctx, targets.Get, getRequest(name), "control: the Get of an unknown name")
+	if !errorAsSuccess(control.Exchange) && !errorAsSuccess(got.Exchange) {
 		if control, err = w.controlCancel(ctx); err != nil {
 			return err
 		}
 	}
-	if errorAsSuccess(control.Exchange) {
+	if errorAsSuccess(control.Exchange) || errorAsSuccess(got.Exchange) {
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	}
 	return nil
