@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -65,7 +66,8 @@ func TestShardsMakeTheWholeReport(t *testing.T) {
 	m, ok := reference.Lookup("cancel-without-message")
 	require.True(t, ok)
 	run := func(o Options) *reports.Report {
-		s, err := reference.NewMutant(reference.Options{}, m)
+		// What is cancelled twice must not sometimes have stopped in between.
+		s, err := reference.NewMutant(reference.Options{CancelDelay: 300 * time.Millisecond}, m)
 		require.NoError(t, err)
 		return judge(t, describe(t, s), o)
 	}
