@@ -87,22 +87,30 @@ func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	control, err := w.repeatTransient(ctx, func() call {
-		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
-	})
+	control, err := w.cancelOfUnknown(ctx, name)
 	if err != nil {
 		return err
 	}
-	got := w.call(ctx, targets.Get, getRequest(name), "control: the Get of an unknown name")
-	if !errorAsSuccess(control.Exchange) && !errorAsSuccess(got.Exchange) {
+	if !errorAsSuccess(control.Exchange) {
+		control = w.call(ctx, targets.Get, getRequest(name), "control: the Get of an unknown name")
+	}
+	if !errorAsSuccess(control.Exchange) {
 		if control, err = w.controlCancel(ctx); err != nil {
 			return err
 		}
 	}
-	if errorAsSuccess(control.Exchange) || errorAsSuccess(got.Exchange) {
+	if errorAsSuccess(control.Exchange) {
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	}
 	return nil
+}
+
+// cancelOfUnknown is the plain cancel of a name that no operation has, to compare
+// with.
+func (w *world) cancelOfUnknown(ctx context.Context, name string) (call, error) {
+	return w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
+	})
 }
 
 // unlessPlainToo is a ruling where the plain cancel of an operation in progress
@@ -137,9 +145,7 @@ func (w *world) unlessUnknownToo(ctx context.Context, c call, role targets.Role)
 	if err != nil {
 		return err
 	}
-	control, err := w.repeatTransient(ctx, func() call {
-		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: the plain cancel of an unknown name")
-	})
+	control, err := w.cancelOfUnknown(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package reference
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -69,14 +70,12 @@ name: reference-server
 
 // token is a token of a caller; "" where nobody is asked for one.
 func (s *Server) token(of Caller) string {
-	var all []string
-	for token, caller := range s.options.Tokens {
-		if caller == of {
-			all = append(all, token)
+	for _, token := range slices.Sorted(maps.Keys(s.options.Tokens)) {
+		if s.options.Tokens[token] == of {
+			return token
 		}
 	}
-	slices.Sort(all)
-	return strings.Join(all[:min(1, len(all))], "")
+	return ""
 }
 
 func kindNames() string {
