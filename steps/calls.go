@@ -277,7 +277,7 @@ func (w *world) inProgress(ctx context.Context, op *operation) error {
 }
 
 func (w *world) tooSoon(op *operation) error {
-	return inconclusive("%s ends too soon: the operation was done when the scenario needed it in progress", op.role)
+	return disturbed("%s ends too soon: the operation was done when the scenario needed it in progress", op.role)
 }
 
 // poll looks at an operation until visit says that it is enough, or the time

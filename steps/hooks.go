@@ -128,7 +128,9 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.results[c.ID] = c
-	if !s.rehearsing && !(s.patient && c.Verdict == reports.Inconclusive) {
+	r, _ := w.ended.(*ruling)
+	s.disturbed[c.ID] = r != nil && r.disturbed
+	if !s.rehearsing && !(s.patient && (broken(c) || c.Verdict == reports.Inconclusive)) {
 		s.announce(c)
 	}
 	return ctx, nil
@@ -137,6 +139,7 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 // announce tells of a case that has ended; s.mu must be held.
 func (s *suite) announce(c reports.Case) {
 	s.done++
+	s.told[c.ID] = true
 	if f := s.run.options.OnCase; f != nil {
 		f(s.done, s.pending, c)
 	}

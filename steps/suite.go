@@ -71,7 +71,8 @@ func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Repor
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	s := &suite{run: newRun(target, o, c.requirements), results: map[string]reports.Case{}}
+	s := &suite{run: newRun(target, o, c.requirements), results: map[string]reports.Case{},
+		disturbed: map[string]bool{}, told: map[string]bool{}}
 	return s.judgeWithin(ctx, c)
 }
 
@@ -109,13 +110,15 @@ type suite struct {
 
 	ctxs map[targets.Transport]context.Context
 
-	mu      sync.Mutex
-	script  script
-	results map[string]reports.Case
+	mu        sync.Mutex
+	script    script
+	results   map[string]reports.Case
+	disturbed map[string]bool // results that may be owed to other cases, by id
+	told      map[string]bool // results that were announced, by id
 	// rehearsing is true while the results may be dropped: nobody is told of
 	// them.
 	rehearsing bool
-	patient    bool // what could not be told may be asked once more
+	patient    bool // what was not passed may be asked once more
 	done       int
 	pending    int
 }
@@ -161,6 +164,9 @@ func (s *suite) judge(ctx context.Context) {
 
 // rounds runs cases as often as each is repeated.
 func (s *suite) rounds(ctx context.Context, cases []*planned) {
+	if len(cases) == 0 {
+		return
+	}
 	cases = slowestFirst(cases)
 	rounds, batch := max(1, s.run.options.Repeat), max(1, sideBySideAtMost/len(cases))
 	for i := 0; i < rounds; i += batch {
@@ -171,9 +177,9 @@ func (s *suite) rounds(ctx context.Context, cases []*planned) {
 	}
 }
 
-// sideBySide judges cases that do not harm each other. On a busy machine some
-// miss their moment: where next to all could tell, and none found anything, those
-// that could not are run once more, when the others are done.
+// sideBySide judges cases that do not harm each other on a server that works.
+// Some are run once more: those that missed their moment on a busy machine, and
+// those that others may have disturbed.
 func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 	if s.run.options.Repeat > 1 { // which is several tries already
 		s.rounds(ctx, cases)
@@ -181,9 +187,16 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 	}
 	s.patient = true
 	s.rounds(ctx, cases)
+	s.rounds(ctx, s.unsettled(ctx, cases))
+	s.oneByOne(ctx, s.disturbedBy(cases))
+	s.oneByOne(ctx, s.misattributed(cases))
 	s.patient = false
-	if again := s.unsettled(ctx, cases); len(again) > 0 {
-		s.rounds(ctx, again)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cases {
+		if r, ok := s.results[c.id]; ok && !s.told[c.id] {
+			s.announce(r)
+		}
 	}
 }
 
@@ -195,32 +208,99 @@ const (
 	unsettledAnyway = 8
 )
 
-// unsettled returns the cases that are to be run once more and forgets their
-// results, or announces these.
+// unsettled are the cases that missed their moment: on a transport where next to
+// all could tell, and none found anything, those that could not.
 func (s *suite) unsettled(ctx context.Context, cases []*planned) []*planned {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var open []*planned
-	found := false
-	for _, c := range cases {
-		r := s.results[c.id]
-		found = found || r.Verdict == reports.Failed || len(r.Breaches) > 0
-		if r.Verdict == reports.Inconclusive {
-			open = append(open, c)
-		}
-	}
-	again := !found && ctx.Err() == nil && len(open) <= max(len(cases)/unsettledAtMost, unsettledAnyway)
-	for _, c := range open {
-		if again {
-			delete(s.results, c.id)
-		} else {
-			s.announce(s.results[c.id])
-		}
-	}
-	if !again {
+	if ctx.Err() != nil {
 		return nil
 	}
-	return open
+	var out []*planned
+	for _, t := range targets.Transports() {
+		var open []*planned
+		all, found := 0, false
+		for _, c := range cases {
+			if c.transport != t {
+				continue
+			}
+			all++
+			r := s.results[c.id]
+			found = found || broken(r)
+			if r.Verdict == reports.Inconclusive {
+				open = append(open, c)
+			}
+		}
+		if !found && len(open) <= max(all/unsettledAtMost, unsettledAnyway) {
+			out = append(out, open...)
+		}
+	}
+	return out
+}
+
+// oneByOneAtMost is how many cases of a transport are run once more by
+// themselves.
+const oneByOneAtMost = 8
+
+// oneByOne runs cases by themselves.
+func (s *suite) oneByOne(ctx context.Context, cases []*planned) {
+	for _, c := range cases {
+		if ctx.Err() != nil {
+			return
+		}
+		s.rounds(ctx, []*planned{c})
+	}
+}
+
+// disturbedBy are cases that could not tell because an operation ended, or was
+// touched, without their doing, and whose requirement is not found broken by
+// others. First come those about the cancels of others, which is the likely
+// cause and would not be found by cases that disturb each other.
+func (s *suite) disturbedBy(cases []*planned) []*planned {
+	var out []*planned
+	for _, t := range targets.Transports() {
+		failed := map[string]bool{}
+		var first, then []*planned
+		for _, c := range cases {
+			switch r := s.results[c.id]; {
+			case c.transport != t:
+			case broken(r):
+				failed[c.requirement.ID] = true
+			case r.Verdict != reports.Inconclusive || !s.disturbed[c.id]:
+			case c.requirement.ID == siblings:
+				first = append(first, c)
+			default:
+				then = append(then, c)
+			}
+		}
+		open := slices.DeleteFunc(append(first, then...), func(c *planned) bool { return failed[c.requirement.ID] })
+		out = append(out, open[:min(len(open), oneByOneAtMost)]...)
+	}
+	return out
+}
+
+// misattributed are the cases that found something else on a server whose
+// cancels touch other operations: what they saw may be the doing of the cancels
+// of other cases. Where there are many, it is not.
+func (s *suite) misattributed(cases []*planned) []*planned {
+	touches := false
+	var found []*planned
+	for _, c := range cases {
+		switch {
+		case !broken(s.results[c.id]):
+		case c.requirement.ID == siblings:
+			touches = true
+		default:
+			found = append(found, c)
+		}
+	}
+	if !touches || len(found) > 2*oneByOneAtMost {
+		return nil
+	}
+	return found
+}
+
+// broken tells of a case that found something.
+func broken(r reports.Case) bool {
+	return r.Verdict == reports.Failed || len(r.Breaches) > 0
 }
 
 // last judges the groups that follow all other cases. Each may harm the others,
@@ -246,7 +326,7 @@ func (s *suite) settled(cases []*planned) bool {
 	defer s.mu.Unlock()
 	results := s.resultsOf(cases)
 	settled := !slices.ContainsFunc(results, func(r reports.Case) bool {
-		return r.Verdict == reports.Failed || r.Verdict == reports.Inconclusive || len(r.Breaches) > 0
+		return broken(r) || r.Verdict == reports.Inconclusive
 	})
 	for _, r := range results {
 		if settled {

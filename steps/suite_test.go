@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets/reference"
@@ -129,6 +130,102 @@ func TestWhatCouldNotBeToldIsAskedOnceMore(t *testing.T) {
 				}
 			}
 			assert.GreaterOrEqual(t, seen, 2)
+		})
+	}
+}
+
+// A hasty service ends each operation of the kind at once, until it is told not
+// to.
+type hasty struct {
+	reference.Service
+	kind reference.Kind
+	calm *atomic.Bool
+}
+
+// Start implements reference.Service.
+func (s hasty) Start(ctx context.Context, r reference.StartRequest) (*longrunningpb.Operation, error) {
+	op, err := s.Service.Start(ctx, r)
+	if err != nil || r.Kind != s.kind || s.calm.Load() {
+		return op, err
+	}
+	if err := s.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: op.GetName()}); err != nil {
+		return op, err
+	}
+	return s.Service.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: op.GetName()})
+}
+
+// A forgetful service shows errors without their messages, until it is told not
+// to.
+type forgetful struct {
+	reference.Service
+	calm *atomic.Bool
+}
+
+// Get implements reference.Service.
+func (s forgetful) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := s.Service.Get(ctx, r)
+	if err == nil && op.GetError() != nil && !s.calm.Load() {
+		op = proto.CloneOf(op)
+		op.GetError().Message = ""
+	}
+	return op, err
+}
+
+// Where the cancels of other cases may be the reason why a case could not tell,
+// or found what it did, it is judged by itself; what is found without such
+// cancels stands.
+func TestWhatOthersMayHaveDoneIsJudgedByItself(t *testing.T) {
+	fault := func(name string) reference.Fault {
+		m, ok := reference.Lookup(name)
+		require.True(t, ok, name)
+		return m.Fault
+	}
+	const message, child = "cancel.state.error-message", "cancel.isolation.siblings/rest/the-cancel-of-an-operation-leaves-a-nested-one-alone/nested"
+	hurries := func(calm *atomic.Bool) reference.Fault {
+		return reference.Fault{Service: func(inner reference.Service) reference.Service { return hasty{inner, reference.Nested, calm} }}
+	}
+	forgets := func(calm *atomic.Bool) reference.Fault {
+		return reference.Fault{Service: func(inner reference.Service) reference.Service { return forgetful{inner, calm} }}
+	}
+	for name, row := range map[string]struct {
+		broken reference.Fault
+		until  func(calm *atomic.Bool) reference.Fault // what is broken until the case is begun for the last time
+		id     string                                  // how the case begins
+		begun  int
+		want   reports.Verdict
+	}{
+		"could not tell": {fault("cancel-stops-children"), hurries, child, 3, reports.Failed},
+		"found":          {fault("cancel-stops-children"), forgets, message + "/rest/", 2, reports.Passed},
+		"found alone":    {reference.Fault{}, forgets, message + "/rest/", 1, reports.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calm := new(atomic.Bool)
+			s, err := reference.NewMutant(reference.Options{}, reference.Mutant{Fault: row.until(calm).And(row.broken)})
+			require.NoError(t, err)
+			var mu sync.Mutex
+			begun, told := map[string]int{}, map[string]int{}
+			r := judge(t, describe(t, s), Options{Run: []string{siblings, message}, Transport: "rest",
+				OnStart: func(id string) {
+					mu.Lock()
+					defer mu.Unlock()
+					if begun[id]++; strings.HasPrefix(id, row.id) && begun[id] == max(row.begun, 2) {
+						calm.Store(true)
+					}
+				},
+				OnCase: func(_, _ int, c reports.Case) { told[c.ID]++ }})
+			seen := 0
+			for _, c := range r.Cases {
+				if strings.HasPrefix(c.ID, row.id) {
+					seen++
+					assert.Equal(t, row.want, c.Verdict, "%s: %s", c.ID, c.Reason)
+					assert.Equal(t, row.begun, begun[c.ID], c.ID)
+				}
+				if begun[c.ID] > 0 {
+					assert.Equal(t, 1, told[c.ID], c.ID)
+				}
+			}
+			assert.Positive(t, seen)
 		})
 	}
 }

@@ -34,7 +34,7 @@ func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error)
 			err = w.judgeUnaffected(idle, l, "Gets alone")
 		}
 		if err != nil {
-			return inconclusive("an operation of which nothing but Get is asked does not go on either (see %s): %v", getNoEffect, err)
+			return disturbed("an operation of which nothing but Get is asked does not go on either (see %s): %v", getNoEffect, err)
 		}
 	}
 	return finding

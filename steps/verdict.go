@@ -29,12 +29,19 @@ type ruling struct {
 	reason  string
 	needs   string // untested: the key of the target file
 	silent  *call  // inconclusive because this call brought no answer
+	// disturbed tells that other cases of the run may be the reason, where the
+	// server lets the cancel of one operation touch others.
+	disturbed bool
 }
 
 func (r *ruling) Error() string { return string(r.verdict) + ": " + r.reason }
 
 func inconclusive(format string, args ...any) error {
 	return &ruling{verdict: reports.Inconclusive, reason: fmt.Sprintf(format, args...)}
+}
+
+func disturbed(format string, args ...any) error {
+	return &ruling{verdict: reports.Inconclusive, reason: fmt.Sprintf(format, args...), disturbed: true}
 }
 
 func inapplicable(format string, args ...any) error {
