@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -88,26 +89,30 @@ func thenRepeatsLegal(ctx context.Context) error {
 }
 
 // unlessFinishedSo keeps a finding about a repetition that may have met a
-// finished operation only where the cancel of one is answered otherwise:
+// finished operation only where the cancels of one are answered otherwise:
 // cancel.finished.status-legal owns that. Other errors stay.
 func (w *world) unlessFinishedSo(ctx context.Context, r repetition, finding error) error {
 	if !isViolation(finding) || r.during {
 		return finding
 	}
-	c, err := w.cancelOfFinished(ctx)
+	answers, err := w.cancelsOfFinished(ctx)
 	if err != nil {
 		return err
 	}
-	if c.HTTP == r.HTTP && c.Code == r.Code {
-		return inconclusive("the cancel of a finished operation is answered %s as well (see cancel.finished.status-legal)", c.Status())
+	for _, c := range answers {
+		if c.HTTP == r.HTTP && c.Code == r.Code {
+			return inconclusive("the cancel of a finished operation is answered %s as well (see cancel.finished.status-legal)", c.Status())
+		}
 	}
 	return finding
 }
 
-// cancelOfFinished is the cancel of an operation that was cancelled before; the
-// scenario makes it once, however many answers are held against it.
-func (w *world) cancelOfFinished(ctx context.Context) (call, error) {
-	if c, ok := w.facts["cancel of finished"].(call); ok {
+// cancelsOfFinished are cancels of an operation that was cancelled before, no
+// more of them than the scenarios of cancel.finished.status-legal make: two when
+// it has ended, and one as long after that as the last of the case's own
+// repetitions may have been. A case makes them once, however many answers are held against them.
+func (w *world) cancelsOfFinished(ctx context.Context) ([]call, error) {
+	if c, ok := w.facts["cancels of finished"].([]call); ok {
 		return c, nil
 	}
 	role := w.it.role
@@ -116,13 +121,28 @@ func (w *world) cancelOfFinished(ctx context.Context) (call, error) {
 	}
 	op, err := w.cancelled(ctx, role)
 	if err != nil {
-		return call{}, err
+		return nil, err
 	}
-	c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
-	if err == nil {
-		w.facts["cancel of finished"] = c
+	ended := time.Now()
+	var late time.Duration
+	for _, r := range w.repetitions() {
+		if accepted := r.op.acceptedAt(); !accepted.IsZero() {
+			late = max(late, r.End().Sub(accepted))
+		}
 	}
-	return c, err
+	var out []call
+	for _, after := range [...]time.Duration{0, 0, late} {
+		if !sleep(ctx, time.Until(ended.Add(after))) {
+			return nil, stopped(ctx)
+		}
+		c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	w.facts["cancels of finished"] = out
+	return out, nil
 }
 
 // thenRepeatsAccepted judges that a repetition is no error. Refusals that
