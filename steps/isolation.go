@@ -122,6 +122,9 @@ func thenItGoesOn(ctx context.Context) error {
 	w := of(ctx)
 	how, _ := w.facts["how"].(string)
 	err := w.unaffected(ctx, w.it, how)
+	if again, ok := w.facts["again"].(func() error); ok && err != nil && w.it.lastDone() {
+		err = w.unlessEndsAnyway(ctx, err, how, again)
+	}
 	if w.facts["waited"] != nil && isViolation(err) {
 		return w.unlessWaitAlone(ctx, err)
 	}
@@ -203,6 +206,7 @@ const (
 func whenPolls(ctx context.Context, how string) error {
 	w := of(ctx)
 	w.facts["how"] = "polling alone"
+	w.facts["again"] = func() error { return whenPolls(ctx, how) }
 	pause := min(w.observeFor()/polls, 40*time.Millisecond)
 	switch how {
 	case "gets":
@@ -284,6 +288,7 @@ func whenAborts(ctx context.Context, how string) error {
 	w := of(ctx)
 	m := map[string]targets.Method{"get": targets.Get, "list": targets.List, "wait for": targets.Wait}[how]
 	w.facts["how"] = fmt.Sprintf("an aborted %s", m)
+	w.facts["again"] = func() error { return whenAborts(ctx, how) }
 	patience := 2 * w.requestFor()
 	if m != targets.Get {
 		// Found out with another operation: what the expiry of a Wait does to

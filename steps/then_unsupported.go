@@ -107,7 +107,12 @@ func thenGoesOn(ctx context.Context) error {
 	if err == nil || isViolation(err) || !w.it.lastDone() {
 		return err
 	}
-	return w.endedBy(ctx, err)
+	return w.unlessEndsAnyway(ctx, err, w.refusedSo(), func() error {
+		if c := w.cancel(ctx, w.it); c.err != nil || c.Accepted() {
+			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
+		}
+		return nil
+	})
 }
 
 // refusedSo tells of the scenario's cancel by its answer.
@@ -123,37 +128,6 @@ func (w *world) notAccepted() error {
 		return inapplicable("the cancel was accepted: %s (see cancel.unimplemented.%s)", c.Status(), map[bool]string{true: "http-501", false: "grpc-12"}[w.rest()])
 	}
 	return nil
-}
-
-// endedBy finds out whether it was the refused cancel that ended an operation,
-// with another result than CANCELLED: a finding where those that are cancelled
-// end each time, while those that are not go on.
-func (w *world) endedBy(ctx context.Context, ruling error) error {
-	if w.run.scarce(w.it.role) {
-		return ruling
-	}
-	last := w.it.snapshots[len(w.it.snapshots)-1]
-	for range confirmations {
-		idle, err := w.startInProgress(ctx, w.it.role)
-		if err != nil {
-			return err
-		}
-		op, err := w.startInProgress(ctx, w.it.role)
-		if err != nil {
-			return err
-		}
-		if c := w.cancel(ctx, op); c.err != nil || c.Accepted() {
-			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
-		}
-		late, err := w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) { return l.found && l.done, nil })
-		if err != nil {
-			return err
-		}
-		if late || w.inProgress(ctx, idle) != nil {
-			return ruling
-		}
-	}
-	return w.failAt(last, "the operation goes on as if nothing had been sent", "the operation was ended by %s, while others go on", w.refusedSo())
 }
 
 // thenSucceedsStill judges that an operation whose cancel was answered

@@ -17,7 +17,7 @@ func waitSteps() []definition {
 		step(`the client cancels it while a Wait for it is pending`, whenCancelsWaiting),
 		step(`the Wait ends in time`, thenWaitBounded),
 		step(`the expiry is no error`, thenExpiryNoError),
-		step(`the operation goes on as the other does`, thenGoesOnAsOther),
+		step(`the expiry leaves the operation alone`, thenExpiryNoEffect),
 		step(`the Wait ends at once, with the operation`, thenWaitImmediate),
 		step(`the Wait ends soon, with the cancelled operation`, thenReleased),
 		step(`the Wait shows what Get shows`, thenWaitAsGet),
@@ -149,10 +149,9 @@ func (w *world) madeUpEnd(ctx context.Context, x waited) error {
 	return w.failAt(again.snapshot, "the operation in progress, as Get shows it", "a Wait that expires shows an end that the operation does not have, twice")
 }
 
-// thenGoesOnAsOther judges that a Wait which expired has not ended the
-// operation, neither by a cancel nor otherwise. That another operation of the
-// role goes on shows that the end is not the role's own.
-func thenGoesOnAsOther(ctx context.Context) error {
+// thenExpiryNoEffect judges that a Wait which expired has not ended the
+// operation, neither by a cancel nor otherwise.
+func thenExpiryNoEffect(ctx context.Context) error {
 	w := of(ctx)
 	alone, err := w.showsEndAlone(ctx, w.it, w.theWait())
 	if err != nil {
@@ -161,27 +160,15 @@ func thenGoesOnAsOther(ctx context.Context) error {
 	if alone {
 		return w.madeUpEnd(ctx, w.theWait())
 	}
-	for again := false; ; again = true {
-		err := w.unaffected(ctx, w.it, "a Wait that expired")
-		if err == nil || isViolation(err) || !w.it.lastDone() {
-			return err
-		}
-		end := w.it.snapshots[len(w.it.snapshots)-1]
-		if other := w.inProgress(ctx, w.others[0]); other != nil {
-			return other
-		}
-		if again {
-			return w.failAt(end, "the operation goes on as if nobody had waited", "the operation ended when a Wait for it expired, twice, while another goes on")
-		}
-		op, err := w.startInProgress(ctx, targets.Running)
-		if err != nil {
-			return err
-		}
-		w.it = op
-		if _, err := w.expire(ctx, op); err != nil {
-			return err
-		}
+	const how = "a Wait that expired"
+	err = w.unaffected(ctx, w.it, how)
+	if err == nil || isViolation(err) || !w.it.lastDone() {
+		return err
 	}
+	return w.unlessEndsAnyway(ctx, err, how, func() error {
+		_, err := w.expire(ctx, w.it)
+		return err
+	})
 }
 
 // whenWaits waits for an operation that has ended.

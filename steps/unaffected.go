@@ -67,3 +67,51 @@ func (w *world) judgeUnaffected(op *operation, l look, how string) error {
 	}
 	return nil
 }
+
+// endsAnyway is how many more operations that were touched must end, each while
+// others of their role go on, until the end is that of the touch.
+const endsAnyway = 5
+
+// unlessEndsAnyway decides about an operation that was touched and ended, with
+// another result than CANCELLED. A role may have ends of its own: it is a finding
+// where one after another ends that is touched, while those that were started
+// before it, and are looked at once, go on. Where workers take operations by
+// turns, each round begins with another of them.
+func (w *world) unlessEndsAnyway(ctx context.Context, ruling error, how string, again func() error) error {
+	role := w.it.role
+	if w.run.scarce(role) {
+		return ruling
+	}
+	for i := range endsAnyway {
+		others := make([]*operation, 1+i%2)
+		for j := range others {
+			op, err := w.startInProgress(ctx, role)
+			if err != nil {
+				return err
+			}
+			others[j] = op
+		}
+		op, err := w.startInProgress(ctx, role)
+		if err != nil {
+			return err
+		}
+		w.it = op
+		if err := again(); err != nil {
+			return err
+		}
+		if err := w.unaffected(ctx, op, how); isViolation(err) {
+			return err
+		}
+		if !op.lastDone() {
+			return ruling
+		}
+		for _, other := range others {
+			if err := w.inProgress(ctx, other); err != nil {
+				return ruling
+			}
+		}
+	}
+	end, _ := w.it.end()
+	return w.failAt(end, "the operation goes on as if nothing had been sent",
+		"the operation ended after %s, as %d others did one after another, while those that were left alone went on", how, endsAnyway)
+}

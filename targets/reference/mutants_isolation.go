@@ -138,6 +138,31 @@ func siblingMutants() []Mutant {
 					}
 				}}
 			}}},
+		{Name: "polling-fails", Doc: "Has a quota for looks at an operation, and ends the work when it is used up.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault: Fault{Service: func(next Service) Service {
+				looks := newNameSet()
+				var spent sync.Map // names
+				return getter{failing(&spent, codes.ResourceExhausted)(next), func(_ context.Context, op *longrunningpb.Operation) error {
+					if !op.GetDone() && looks.add(op.GetName()) > pollsToCancel {
+						spent.Store(op.GetName(), true)
+					}
+					return nil
+				}}
+			}}},
+		{Name: "disconnect-fails", Doc: "Passes the context of a Wait on to the work: it fails when that call is aborted.",
+			Breaks: []string{"cancel.isolation.rpc-abort"},
+			Fault: Fault{Service: func(next Service) Service {
+				var abandoned sync.Map // names
+				return waitService{failing(&abandoned, codes.DeadlineExceeded)(next),
+					func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+						op, err := next.Wait(ctx, r)
+						if ctx.Err() != nil && before != nil && !before.GetDone() {
+							abandoned.Store(r.GetName(), true)
+						}
+						return op, err
+					}}
+			}}},
 		{Name: "get-disconnect-cancels", Doc: "Binds the work to the Get that looks at it, which takes 8 ms.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -151,6 +176,17 @@ func siblingMutants() []Mutant {
 				}}
 			}}},
 	}
+}
+
+// failing is the hook of a service that shows those of its operations which have
+// such a name as failed, whatever happened to them since.
+func failing(names *sync.Map, code codes.Code) func(Service) Service {
+	return seen(func(op *longrunningpb.Operation) {
+		if _, ok := names.Load(op.GetName()); ok {
+			op.Done = true
+			end(op, code, "the worker has stopped")
+		}
+	})
 }
 
 // stopsKind is the hook of a service that stops all operations of one kind with

@@ -299,14 +299,7 @@ func waitExpiryMutants() []Mutant {
 // them expires.
 func expiryEnds(next Service) Service {
 	var expired sync.Map // names
-	shown := seen(func(op *longrunningpb.Operation) {
-		// Also when a cancel has stopped it since: what has ended stays as it is.
-		if _, ok := expired.Load(op.GetName()); ok {
-			op.Done = true
-			end(op, codes.DeadlineExceeded, "the deadline has passed")
-		}
-	})(next)
-	return waitService{shown, func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+	return waitService{failing(&expired, codes.DeadlineExceeded)(next), func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 		op, err := next.Wait(ctx, r)
 		if err == nil && !op.GetDone() {
 			expired.Store(op.GetName(), true)

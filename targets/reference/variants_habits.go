@@ -43,6 +43,10 @@ func habitVariants() []Variant {
 			}))}},
 		{Name: "gets-know-late", Alone: true, Doc: "Gets from a copy that knows an operation 100 ms after its start, while Waits and cancels know it at once.",
 			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments()} }}},
+		{Name: "loses-workers", Alone: true, Doc: "Has two workers, of which one dies 150 ms after it was given something.",
+			Fault: Fault{Options: func(o *Options) { o.Natural = 150 * time.Millisecond }, Service: func(next Service) Service {
+				return &mortal{Service: next}
+			}}},
 		{Name: "no-cancel-often-busy", Alone: true, Doc: "Has no cancel, and is too busy to say so at every other call.",
 			Fault: Fault{Options: noCancel, Service: func(next Service) Service {
 				var calls atomic.Int64
@@ -54,6 +58,21 @@ func habitVariants() []Variant {
 				}}
 			}}},
 	}
+}
+
+// A mortal is a Service of which every other operation that would run on fails
+// by itself.
+type mortal struct {
+	Service
+	starts atomic.Int64
+}
+
+// Start implements Service.
+func (s *mortal) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if r.Kind == Running && s.starts.Add(1)%2 == 0 {
+		r.Kind = Failing
+	}
+	return s.Service.Start(ctx, r)
 }
 
 // A lateCopy is what Get alone reads from.
