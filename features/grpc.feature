@@ -175,4 +175,4 @@ Feature: What only gRPC has
         | payload                                       |
         | bytes that are no message                     |
         | its name, followed by bytes that are no field |
-        | its name, cut short                           |
+        | a name that is cut short                      |

@@ -265,12 +265,28 @@ func oneMessage(w *world, c call) error {
 		"a successful cancel returns more than one message")
 }
 
-// cutShort is the request that ends within its name.
-const cutShort = "its name, cut short"
+// cutShort is the request that ends within a name.
+const cutShort = "a name that is cut short"
+
+// cutShort is the payload of a cancel that ends within a name. What is left of it
+// is longer than the operation's own name, and nobody's: a shorter one may be
+// that of another operation, where they are numbered.
+func (w *world) cutShort(ctx context.Context, op *operation) ([]byte, error) {
+	left := op.name + "-cu"
+	c := w.call(ctx, targets.Get, getRequest(left), "is the name unknown?")
+	switch {
+	case c.err != nil:
+		return nil, inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
+	case c.Accepted():
+		return nil, inconclusive("Get of %s answered %s", left, c.Status())
+	}
+	whole := payload(left + "t")
+	return whole[:len(whole)-1], nil
+}
 
 // odd is the payload of a cancel that names no operation as a client would.
 // The error is a ruling where it cannot be made.
-func (w *world) odd(what string, op *operation) ([]byte, error) {
+func (w *world) odd(ctx context.Context, what string, op *operation) ([]byte, error) {
 	switch what {
 	case "no name", "an empty name":
 		if !w.ep.Loopback && !w.run.target.Confirmed {
@@ -285,8 +301,7 @@ func (w *world) odd(what string, op *operation) ([]byte, error) {
 	case "its name, followed by bytes that are no field":
 		return payload(op.name, 0xff, 0xff), nil
 	case cutShort:
-		whole := payload(op.name)
-		return whole[:len(whole)-1], nil
+		return w.cutShort(ctx, op)
 	case "its name with a percent-encoded character":
 		return w.percentName(op, theFirst())
 	case "its name with every letter and digit of its id percent-encoded":
@@ -342,7 +357,7 @@ func whenSendsOdd(ctx context.Context, what string) error {
 }
 
 func (w *world) sendOdd(ctx context.Context, op *operation, what string) (call, error) {
-	data, err := w.odd(what, op)
+	data, err := w.odd(ctx, what, op)
 	if err != nil {
 		return call{}, err
 	}
@@ -427,7 +442,7 @@ func thenUndecodableRefused(ctx context.Context) error {
 	}
 	c := w.theCall()
 	if isCode(c.Exchange, codes.NotFound) && w.facts["odd"] == cutShort {
-		w.note("a name that is cut short is taken for the shorter one: some libraries read what is there of a field")
+		w.note("a name that is cut short is taken for what is left of it: some libraries read what is there of a field")
 		return nil
 	}
 	if isCode(c.Exchange, codes.Unknown) {

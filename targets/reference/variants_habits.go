@@ -37,6 +37,8 @@ func habitVariants() []Variant {
 			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
 		{Name: "reads-short-names", Doc: "Has a library that reads what is there of a field that is cut short: a note.",
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, readShort)}},
+		{Name: "reads-short-numbers", Alone: true, Doc: "Numbers its operations and has such a library, which finds another one by a number that is cut short.",
+			Fault: Fault{Service: func(next Service) Service { return &counting{Service: next} }, Wire: requests(wireMethod, targets.Cancel, readShort)}},
 		{Name: "cancels-no-children", Alone: true, Doc: "Has no cancel for operations whose ids have several segments, and says so.",
 			Fault: Fault{Service: ofKind(Nested, cancels(func(_ context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
 				return refuse(codes.Unimplemented, "NOT_CANCELLABLE", "%q is a part of another operation", r.GetName())
