@@ -245,10 +245,18 @@ func judgeOne(ctx context.Context, s subject) (kill, error) {
 	return k, nil
 }
 
+// server is one with what the subject is about.
+func (s subject) server() (*reference.Server, error) {
+	if s.legal {
+		return reference.NewVariant(protected(), reference.Variant{Fault: s.fault})
+	}
+	return reference.NewMutant(protected(), reference.Mutant{Fault: s.fault})
+}
+
 // runOn judges a server of its own for the subject by what the patterns
 // select, all where there is none.
 func runOn(ctx context.Context, s subject, patterns []string) (r *reports.Report, err error) {
-	server, err := reference.NewMutant(protected(), reference.Mutant{Fault: s.fault})
+	server, err := s.server()
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -34,6 +35,18 @@ func (a access) check(ctx context.Context) error {
 		return refuse(codes.Unauthenticated, "CREDENTIALS_MISSING", "the request has no valid credentials")
 	}
 	return refuse(codes.PermissionDenied, "PERMISSION_DENIED", "the caller may not use operations here, or they do not exist")
+}
+
+// toOwner has one handler for the requests of the owner, and another for those of
+// all others.
+func (a access) toOwner(others, owner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.identify(r.Header.Get("Authorization")) == Owner {
+			owner.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // A guard is a Service that asks for permission before anything else.

@@ -21,6 +21,8 @@ type Fault struct {
 	Wire func(next http.Handler) http.Handler
 	// Target changes how the server is described to the suite.
 	Target func(t *targets.Target)
+
+	ownerOnly bool // others than the owner meet an honest server
 }
 
 // And returns the fault of a server that differs in both ways. What f does lies
@@ -87,8 +89,23 @@ type Variant struct {
 	Fault
 }
 
-// NewMutant returns a server with the fault.
-func NewMutant(o Options, m Mutant) (*Server, error) { return newServer(o, m.Fault) }
+// NewMutant returns a server with the fault. On a server that asks who calls, the
+// fault shows to the owner alone, but where it is one of asking: a deviation that
+// answers before callers are asked would be two.
+func NewMutant(o Options, m Mutant) (*Server, error) {
+	f := m.Fault
+	f.ownerOnly = !f.protects()
+	return newServer(o, f)
+}
+
+// protects tells whether the fault needs a server that asks who calls.
+func (f Fault) protects() bool {
+	var o Options
+	if f.Options != nil {
+		f.Options(&o)
+	}
+	return o.Tokens != nil
+}
 
 // NewVariant returns a server that behaves as the variant does.
 func NewVariant(o Options, v Variant) (*Server, error) { return newServer(o, v.Fault) }

@@ -56,21 +56,28 @@ func newServer(o Options, f Fault) (*Server, error) {
 	s := &Server{options: o, names: names, store: newStore(o, names), describe: f.Target}
 	admitted := access(o.Tokens)
 	s.service = guard{admitted, s.store}
+	toOwner := func(_, faulty http.Handler) http.Handler { return faulty }
+	if f.ownerOnly && admitted != nil {
+		toOwner = admitted.toOwner
+	}
 	if f.Service != nil {
 		s.service = f.Service(s.service)
+		if f.ownerOnly {
+			s.service = guard{admitted, s.service}
+		}
 	}
 	s.rest = &rest{service: s.service, access: admitted, names: names, base: o.Base}
 	if o.EarthEngine {
 		s.rest = &earthEngine{next: s.rest, service: s.service, access: admitted, base: o.Base}
 	}
 	if f.REST != nil {
-		s.rest = f.REST(s.rest)
+		s.rest = toOwner(s.rest, f.REST(s.rest))
 	}
 	if s.grpc, err = newGRPC(s.service, admitted); err != nil {
 		return nil, err
 	}
 	if f.Wire != nil {
-		s.wire = f.Wire(s.grpc)
+		s.wire = toOwner(s.grpc, f.Wire(s.grpc))
 	}
 	return s, nil
 }
