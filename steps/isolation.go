@@ -71,6 +71,12 @@ func (w *world) unlessMisrouted(ctx context.Context, finding error) error {
 	if !isViolation(finding) || !w.rest() || err != nil || !strings.Contains(p.id(), "/") || reached || w.run.role(targets.Nested) != nil || w.run.scarce(targets.Nested) {
 		return finding
 	}
+	return w.unlessNestedMisrouted(ctx, finding)
+}
+
+// unlessNestedMisrouted keeps a finding only where the cancel of a name with
+// several segments reaches the operation that it names.
+func (w *world) unlessNestedMisrouted(ctx context.Context, finding error) error {
 	op, err := w.startInProgress(ctx, targets.Nested)
 	if err != nil {
 		return err

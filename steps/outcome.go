@@ -58,7 +58,7 @@ func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 		role = targets.Slow // leaves time for repeated cancels
 	}
 	err := w.repeatsDoNoHarm(ctx, role)
-	if err == nil && w.it.role != targets.Running {
+	if err == nil && w.it.role != role {
 		err = w.repeatsDoNoHarm(ctx, w.it.role)
 	}
 	if err != nil {
@@ -186,7 +186,7 @@ func (w *world) retrySilence(ctx context.Context, r repetition) error {
 			last = again.call
 		}
 		return last, nil
-	}, func() (call, error) { return w.controlCancel(ctx) })
+	}, func() (call, error) { return w.controlCancel(ctx, targets.Running) })
 	if err != nil {
 		return err
 	}

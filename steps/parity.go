@@ -308,13 +308,14 @@ func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, e
 	switch {
 	case s.cancelled():
 		return true, nil
-	case !s.done && last:
-		return true, w.failAt(s, want, "an operation that was cancelled goes on over %s", c.Transport)
-	case !s.done:
+	case !s.done && !last:
 		return false, nil
 	}
 	if l, err := w.get(ctx, w.it); err != nil || !l.cancelled() {
-		return true, inconclusive("the operation does not keep its end (see operation.terminal.result-immutable)")
+		return true, inconclusive("the operation does not keep its end (see operation.terminal.*)")
+	}
+	if !s.done {
+		return true, w.failAt(s, want, "an operation that was cancelled goes on over %s", c.Transport)
 	}
 	return true, w.failAt(s, want, "an operation that was cancelled has another end over %s", c.Transport)
 }

@@ -15,7 +15,7 @@ func thenAcceptedAlike(ctx context.Context) error {
 		return err
 	}
 	for range oneDoes { // one in several may be refused
-		control, controlErr := w.controlCancel(ctx)
+		control, controlErr := w.controlCancel(ctx, targets.Running)
 		switch {
 		case controlErr != nil:
 			return controlErr

@@ -257,6 +257,7 @@ func whenTimesBodiless(ctx context.Context) error {
 // refused, as it may be, is quick enough.
 func whenTimesSecond(ctx context.Context) error {
 	w := of(ctx)
+	w.facts["second"] = true
 	refused := false
 	err := w.timeCancels(ctx, func(op *operation) call {
 		if first := w.cancel(ctx, op); !first.Accepted() {
@@ -340,6 +341,8 @@ func thenPrompt(ctx context.Context) error {
 		return w.refused(last.call)
 	case last.control >= slowGet:
 		return inconclusive("Get of another operation took %v meanwhile: the target is too slow to judge by", last.control.Round(time.Millisecond))
+	case len(all) == 2 && last.tardy() && silent && w.facts["second"] != nil && w.repeatHangs(ctx):
+		return inconclusive("a repeated cancel of a running operation brings no answer either (see cancel.repeat.accepted)")
 	case len(all) == 2 && last.tardy():
 		return w.accuse(w.plan.requirement.ID, last.index, "an answer long before the operation has stopped",
 			fmt.Sprintf("%v for the answer, %v until it was done", last.Elapsed.Round(time.Millisecond), last.stopped.Round(time.Millisecond)),
@@ -350,6 +353,21 @@ func thenPrompt(ctx context.Context) error {
 		return inconclusive("slow stops too soon: %v after its cancel was sent; it needs 2 s or more", last.stopped.Round(time.Millisecond))
 	}
 	return nil
+}
+
+// repeatHangs tells whether the second cancel of a running operation brings no
+// answer.
+func (w *world) repeatHangs(ctx context.Context) bool {
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return false
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return false
+	}
+	op.over.Store(true)
+	c := w.cancel(ctx, op)
+	return c.err != nil && c.err.Kind == targets.TimedOut
 }
 
 // thenTold records which of the legal readings was seen.

@@ -135,7 +135,7 @@ func (w *world) cancelsOfFinished(ctx context.Context) ([]call, error) {
 		if !sleep(ctx, time.Until(ended.Add(after))) {
 			return nil, stopped(ctx)
 		}
-		c, err := w.repeatTransient(ctx, func() call { return w.cancel(ctx, op) })
+		c, err := w.repeatTransient(ctx, func() call { return w.cancelAlike(ctx, op) })
 		if err != nil {
 			return nil, err
 		}
@@ -143,6 +143,16 @@ func (w *world) cancelsOfFinished(ctx context.Context) ([]call, error) {
 	}
 	w.facts["cancels of finished"] = out
 	return out, nil
+}
+
+// cancelAlike cancels an operation by a request of the scenario's form.
+func (w *world) cancelAlike(ctx context.Context, op *operation) call {
+	if form, formed := w.facts["form"].(string); formed {
+		if c, err := w.cancelInForm(ctx, op, form); err == nil {
+			return c
+		}
+	}
+	return w.cancel(ctx, op)
 }
 
 // thenRepeatsAccepted judges that a repetition is no error. Refusals that
@@ -184,12 +194,15 @@ func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 	if err != nil {
 		return err
 	}
+	if w.it.role == targets.Slow && !w.repeatHangs(ctx) {
+		return inconclusive("a repeated cancel of an operation that is slow to stop brings no answer, while that of a running one does (see cancel.response.returns-promptly)")
+	}
 	return w.fail(r.call, "an answer", "a repeated cancel brings no answer, again on fresh operations, while first cancels are answered")
 }
 
-// controlCancel is the plain cancel of a fresh operation.
-func (w *world) controlCancel(ctx context.Context) (call, error) {
-	op, err := w.startInProgress(ctx, targets.Running)
+// controlCancel is the plain cancel of a fresh operation of a role.
+func (w *world) controlCancel(ctx context.Context, role targets.Role) (call, error) {
+	op, err := w.startInProgress(ctx, role)
 	if err != nil {
 		return call{}, err
 	}

@@ -104,7 +104,7 @@ func (w *world) repeatForm(ctx context.Context) (*operation, call, error) {
 
 // plainCancel is a control: the plain cancel of a fresh operation.
 func (w *world) plainCancel(ctx context.Context) func() (call, error) {
-	return func() (call, error) { return w.controlCancel(ctx) }
+	return func() (call, error) { return w.controlCancel(ctx, targets.Running) }
 }
 
 // thenEffectOrRefusal judges a cancel that a server may take or refuse: it has

@@ -40,7 +40,11 @@ func thenNotFound(ctx context.Context) error {
 		if err := w.unlessPlainToo(ctx, c); err != nil {
 			return err
 		}
-		return w.unlessFormToo(ctx, w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND"))
+		finding := w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
+		if w.rest() && w.unknownRole == targets.Nested && w.run.role(targets.Nested) == nil && !w.run.scarce(targets.Nested) {
+			finding = w.unlessNestedMisrouted(ctx, finding)
+		}
+		return w.unlessFormToo(ctx, finding)
 	}
 	return nil
 }
@@ -95,7 +99,7 @@ func (w *world) unlessErrorsSucceed(ctx context.Context, c call) error {
 		control = w.call(ctx, targets.Get, getRequest(name), "control: the Get of an unknown name")
 	}
 	if !errorAsSuccess(control.Exchange) {
-		if control, err = w.controlCancel(ctx); err != nil {
+		if control, err = w.controlCancel(ctx, targets.Running); err != nil {
 			return err
 		}
 	}

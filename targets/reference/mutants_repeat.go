@@ -21,7 +21,7 @@ func repeatMutants() []Mutant {
 	const legal = "cancel.repeat.code-legal"
 	return []Mutant{
 		{Name: "repeat-waits", Doc: "Keeps a second cancel waiting until the first has stopped the work, longer than clients wait.",
-			Breaks: []string{"cancel.repeat.accepted"},
+			Breaks: []string{"cancel.response.returns-promptly"},
 			Fault: Fault{Options: func(o *Options) { o.SlowStop = 2500 * time.Millisecond },
 				Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
 					if during {
