@@ -56,7 +56,7 @@ func (w *world) cancelAndSettle(ctx context.Context, op *operation) (*operation,
 // judgesEffect tells whether a requirement is about whether a cancel has an
 // effect: there, that it has none is awaited, however often it was seen.
 func judgesEffect(id string) bool {
-	return id == "cancel.effect.best-effort" || id == "cancel.route.multi-segment-name"
+	return id == "cancel.effect.best-effort" || id == "cancel.route.multi-segment-name" || id == "cancel.accept.pending"
 }
 
 // settle polls an operation from its accepted cancel to its end. What looks

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
 	"github.com/lro-tools/conform/targets/reference"
 )
@@ -55,4 +56,18 @@ func TestSettleGivesBackTheTimeOfAStall(t *testing.T) {
 	end, err := w.settle(t.Context(), op)
 	require.NoError(t, err)
 	assert.Equal(t, endedCancelled, end.end)
+}
+
+// That cancels of queued operations have no effect is taken for granted when it
+// was seen often enough, but where it is what is judged.
+func TestEffectIsAwaitedWhereItIsJudged(t *testing.T) {
+	t.Parallel()
+	m, ok := reference.Lookup("pending-never-ends")
+	require.True(t, ok)
+	s, err := reference.NewMutant(reference.Options{}, m)
+	require.NoError(t, err)
+	r := judge(t, describe(t, s), Options{Run: []string{"cancel.accept.pending", "cancel.state.*"}})
+	for _, tr := range targets.Transports() {
+		assert.Equal(t, reports.Failed, r.Requirement("cancel.accept.pending").Transports[tr], tr)
+	}
 }
