@@ -77,6 +77,11 @@ Feature: An accepted cancel
       When the client cancels it and follows it to its end
       Then its metadata shows the request
 
+    Scenario: The request shows for an operation with a name of several segments
+      Given a nested operation
+      When the client cancels it and follows it to its end
+      Then its metadata shows the request
+
     Scenario: The request still shows after another
       Given a slow operation
       When the client cancels it twice

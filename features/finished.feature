@@ -34,6 +34,7 @@ Feature: Cancelling a finished operation
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
   @req:cancel.finished.status-legal
   Rule: The call answers OK, FAILED_PRECONDITION, ABORTED, INVALID_ARGUMENT or (if consistently so) UNIMPLEMENTED; never INTERNAL/UNKNOWN/CANCELLED/ALREADY_EXISTS, and NOT_FOUND only if Get also says NOT_FOUND.
@@ -68,6 +69,12 @@ Feature: Cancelling a finished operation
         | kind    |
         | pending |
         | nested  |
+        | slow    |
+
+    Scenario: The answer is legal for an operation that was cancelled while somebody waited for it
+      Given an operation that was cancelled while a Wait for it was pending
+      When the client cancels it
+      Then the answer is legal for a finished operation
 
     Scenario: The answer is legal around the end
       Given an operation that is about to succeed

@@ -26,6 +26,18 @@ Feature: Cancel touches one operation only
         | kind    |
         | pending |
         | nested  |
+        | slow    |
+
+    Scenario Outline: Repeated cancels of a <kind> operation leave others alone
+      Given two other running operations
+      And a <kind> operation
+      When the client cancels it three times
+      Then the others go on
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
 
     Scenario Outline: The cancel of an operation leaves a <kind> one alone
       Given another <kind> operation

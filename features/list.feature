@@ -34,15 +34,16 @@ Feature: List and cancelled operations
         | succeeded      |
         | failed         |
 
-    Scenario: List shows an operation with a name of several segments as Get does
-      Given a nested operation that has been cancelled
+    Scenario Outline: List shows a <kind> operation that was cancelled as Get does
+      Given a <kind> operation that has been cancelled
       When the client lists the operations
       Then the list shows it as Get does
 
-    Scenario: List shows an operation that was cancelled while it was queued as Get does
-      Given a pending operation that has been cancelled
-      When the client lists the operations
-      Then the list shows it as Get does
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+        | slow    |
 
   @req:list.filter-consistent
   Rule: If a filter is accepted, every listed operation matches it (e.g. `done=true` lists the cancelled operation and no running one).

@@ -105,10 +105,16 @@ Feature: Cancelling more than once
       When sixteen clients cancel it at once
       Then it has one result
 
-    Scenario: Cancels at once of an operation with a name of several segments have one outcome
-      Given a nested operation
+    Scenario Outline: Cancels at once of a <kind> operation have one outcome
+      Given a <kind> operation
       When sixteen clients cancel it at once
       Then it has one result
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+        | slow    |
 
   @req:cancel.concurrent.no-server-error
   Rule: Concurrency does not produce INTERNAL/UNKNOWN/DATA_LOSS (HTTP 500).
@@ -118,10 +124,16 @@ Feature: Cancelling more than once
       When sixteen clients cancel it at once
       Then no answer is a server fault
 
-    Scenario: Cancels at once of an operation with a name of several segments do not break the server
-      Given a nested operation
+    Scenario Outline: Cancels at once of a <kind> operation do not break the server
+      Given a <kind> operation
       When sixteen clients cancel it at once
       Then no answer is a server fault
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+        | slow    |
 
   @req:cancel.deadline.safe
   Rule: A cancel call that times out client-side leaves the operation in a consistent state; cancel may or may not have taken effect and a retry is safe.

@@ -170,5 +170,7 @@ Feature: The state of a cancelled operation
       Then it can be read for as long as it is watched
 
       Examples:
-        | kind   |
-        | nested |
+        | kind    |
+        | pending |
+        | nested  |
+        | slow    |

@@ -38,6 +38,11 @@ Feature: Wait and cancelled operations
         | pending |
         | nested  |
 
+    Scenario: A Wait ends with a timeout of less than a second
+      Given a running operation
+      When the client waits for it, for half a second
+      Then the Wait ends in time
+
   @req:wait.done-immediate
   Rule: Wait on a done (e.g. cancelled) operation returns at once with the terminal state.
 
@@ -52,9 +57,20 @@ Feature: Wait and cancelled operations
         | succeeded      |
         | failed         |
 
-    Scenario: A Wait for what has a name of several segments and was cancelled returns at once
-      Given a nested operation that has been cancelled
+    Scenario Outline: A Wait for a <kind> operation that was cancelled returns at once
+      Given a <kind> operation that has been cancelled
       When the client waits for it
+      Then the Wait ends at once, with the operation
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+        | slow    |
+
+    Scenario: A later Wait for what has ended returns at once as well
+      Given an operation that has been cancelled
+      When the client waits for it again and again, at last without a timeout
       Then the Wait ends at once, with the operation
 
   @req:wait.expiry-no-effect
@@ -65,6 +81,17 @@ Feature: Wait and cancelled operations
       When the client waits for it, for a second
       Then the expiry is no error
       And the expiry leaves the operation alone
+
+    Scenario Outline: The expiry of a Wait for a <kind> operation changes nothing
+      Given a <kind> operation
+      When the client waits for it, for a second
+      Then the expiry is no error
+      And the expiry leaves the operation alone
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
 
   @req:wait.equals-get
   Rule: The terminal operation returned by Wait has the same result as Get.
@@ -89,6 +116,7 @@ Feature: Wait and cancelled operations
         | kind    |
         | pending |
         | nested  |
+        | slow    |
 
     Scenario: A Wait that was pending shows the result that Get shows
       Given a running operation

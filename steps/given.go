@@ -19,7 +19,8 @@ func givenSteps() []definition {
 		step(`another (pending|nested) operation`, givenOtherOf),
 		step(`another operation that (is about to succeed|has succeeded)`, givenOtherSucceeding),
 		step(`an operation that has (succeeded|failed|been cancelled)( some time ago)?`, givenFinished),
-		step(`a (pending|nested) operation that has been cancelled`, givenCancelled),
+		step(`a (pending|nested|slow) operation that has been cancelled`, givenCancelled),
+		step(`an operation that was cancelled while a Wait for it was pending`, givenCancelledWaited),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
 		step(`a name( of several segments)? that no operation has`, givenUnknownName),
 		step(`a name that differs only in case from that of a running operation`, givenOtherCase),
@@ -141,6 +142,22 @@ func givenFinished(ctx context.Context, how, ago string) error {
 func givenCancelled(ctx context.Context, role string) error {
 	w := of(ctx)
 	return w.bringAbout(ctx, targets.Role(role), w.cancelled)
+}
+
+// givenCancelledWaited cancels an operation while Waits for it are pending.
+func givenCancelledWaited(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	if err := givenInProgress(ctx, string(targets.Running)); err != nil {
+		return err
+	}
+	_, err := w.cancelWhileWaiting(ctx, w.it)
+	return err
 }
 
 // finished starts an operation and follows it to its end.

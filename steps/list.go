@@ -141,7 +141,9 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 		}
 		s := readOperation(c.Exchange, c.index, op)
 		s.partial = true
-		if mine || !s.done {
+		// Of two entries the one that shows it in progress counts: it is read
+		// again where Get shows its end.
+		if before, twice := into.ours[name]; (mine || !s.done) && !(twice && !before.done) {
 			into.ours[name] = s
 		}
 		// A view without results is the list's own business; Get judges whether

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
 
 	"github.com/lro-tools/conform/targets"
@@ -12,8 +13,9 @@ import (
 
 func waitSteps() []definition {
 	return []definition{
-		step(`the client waits for it, for a second`, whenWaitsShortly),
+		step(`the client waits for it, for (a|half a) second`, whenWaitsShortly),
 		step(`the client waits for it`, whenWaits),
+		step(`the client waits for it again and again, at last without a timeout`, whenWaitsAgain),
 		step(`the client cancels it while a Wait for it is pending`, whenCancelsWaiting),
 		step(`the Wait ends in time`, thenWaitBounded),
 		step(`the expiry is no error`, thenExpiryNoError),
@@ -30,8 +32,11 @@ func (w *world) theWait() waited {
 	return x
 }
 
-func whenWaitsShortly(ctx context.Context) error {
+func whenWaitsShortly(ctx context.Context, how string) error {
 	w := of(ctx)
+	if how == "half a" {
+		w.facts["asked"] = shortWait / 2
+	}
 	if err := w.offered(ctx, targets.Wait); err != nil {
 		return err
 	}
@@ -182,12 +187,39 @@ func whenWaits(ctx context.Context) error {
 	return err
 }
 
-// waitDone waits for a finished operation, for less than half of what it asks
-// for. A transient answer is repeated.
+// whenWaitsAgain waits for an operation that has ended several times. What the end
+// woke may not be there for the second Wait, nor some time after the end.
+func whenWaitsAgain(ctx context.Context) error {
+	w := of(ctx)
+	w.facts["wait again"] = true
+	return whenWaits(ctx)
+}
+
+// waitDone waits for a finished operation, and again and again where the scenario
+// says so: the first of these Waits that does not show the end at once counts, or
+// the last.
 func (w *world) waitDone(ctx context.Context) (waited, error) {
 	asked := max(doneWait, w.slack()*5/2)
+	request := waitRequest(w.it.name, asked)
+	x, err := w.waitDoneBy(ctx, request, asked)
+	if w.facts["wait again"] == nil {
+		return x, err
+	}
+	shown := func() bool { return err == nil && x.found && x.done && x.call.Elapsed < x.asked/2 }
+	if shown() {
+		x, err = w.waitDoneBy(ctx, request, asked)
+	}
+	if shown() && sleep(ctx, w.observeFor()) {
+		x, err = w.waitDoneBy(ctx, &longrunningpb.WaitOperationRequest{Name: w.it.name}, asked)
+	}
+	return x, err
+}
+
+// waitDoneBy waits for a finished operation, for less than half of what is asked
+// for. A transient answer is repeated.
+func (w *world) waitDoneBy(ctx context.Context, request *longrunningpb.WaitOperationRequest, asked time.Duration) (waited, error) {
 	for try := 1; ; try++ {
-		x, err := w.wait(ctx, w.it, asked, asked/2+grace)
+		x, err := w.waitBy(ctx, w.it, request, asked, asked/2+grace)
 		if err != nil || x.err != nil || x.outlasted() || !transient(x.call.Exchange) {
 			return x, err
 		}

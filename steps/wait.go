@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -140,12 +142,17 @@ func (x waited) outlasted() bool {
 // given up after the bound, at the latest after what it asks for and
 // timeouts.request.
 func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Duration) (waited, error) {
+	return w.waitBy(ctx, op, waitRequest(op.name, asked), asked, bound)
+}
+
+// waitBy is wait by a request that need not say what it asks for.
+func (w *world) waitBy(ctx context.Context, op *operation, request *longrunningpb.WaitOperationRequest, asked, bound time.Duration) (waited, error) {
 	out := waited{asked: asked, bound: min(bound, asked+w.requestFor())}
 	stop := w.control(ctx)
 	short, cancel := context.WithTimeout(ctx, out.bound)
 	defer cancel()
 	w.seat.rest()
-	c := w.call(short, targets.Wait, waitRequest(op.name, asked), "")
+	c := w.call(short, targets.Wait, request, "")
 	out.control = stop()
 	w.seat.rise(ctx)
 	if c.err != nil && ctx.Err() != nil {
@@ -173,7 +180,11 @@ func (w *world) sightWait(op *operation, c call) look {
 
 // expire waits for an operation in progress until the Wait expires.
 func (w *world) expire(ctx context.Context, op *operation) (waited, error) {
-	return w.wait(ctx, op, shortWait, time.Hour)
+	asked, ok := w.facts["asked"].(time.Duration)
+	if !ok {
+		asked = shortWait
+	}
+	return w.wait(ctx, op, asked, time.Hour)
 }
 
 // unanswered rules on a Wait that brought no answer for a reason other than

@@ -8,6 +8,7 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -183,6 +184,21 @@ func kindMutants() []Mutant {
 			return next.Cancel(ctx, r)
 		})(seen(dropFlag)(next))
 	}
+	sleepsWhenDone := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		if before.GetDone() {
+			if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
+				return nil, err
+			}
+		}
+		return next.Wait(ctx, r)
+	})
+	expiryCancels := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		op, err := next.Wait(ctx, r)
+		if err == nil && !op.GetDone() && r.GetTimeout().AsDuration() >= 500*time.Millisecond {
+			_ = plainCancel(asOwner(context.WithoutCancel(ctx)), next, r.GetName())
+		}
+		return op, err
+	})
 	const immutable, monotonic = "operation.terminal.result-immutable", "operation.terminal.done-monotonic"
 	long := func(m Mutant) Mutant { m.Fault.Options = longStop; return m }
 	out := []Mutant{
@@ -214,15 +230,7 @@ func kindMutants() []Mutant {
 		long(mutant(Nested, "nested-repeat-500", "Fails on the second cancel of a child.", again(codes.Internal), legal)),
 		long(mutant(Pending, "pending-repeat-404", "Takes what is cancelled out of its queue, and does not find it again before it has ended.", again(codes.NotFound), legal)),
 		mutant(Nested, "nested-listed-running", "Lists from an index that is not told of children that are cancelled.", listedRunning(isCancelled), "list.consistent-with-get"),
-		mutant(Nested, "nested-wait-sleeps-when-done", "Waits for a change, which a child that has ended never sees.",
-			waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
-				if before.GetDone() {
-					if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
-						return nil, err
-					}
-				}
-				return next.Wait(ctx, r)
-			}), waitImmediate),
+		mutant(Nested, "nested-wait-sleeps-when-done", "Waits for a change, which a child that has ended never sees.", sleepsWhenDone, waitImmediate),
 		mutant(Nested, "nested-deleted-cancel-ok", "Answers OK to the cancel of a child that was deleted.", deletedCancelled(nil), "cancel.deleted.not-found"),
 		mutant(Nested, "nested-concurrent-500", "Fails on cancels of a child that come in a crowd.", crowded(func(context.Context, Service, string) error {
 			return refuse(codes.Internal, "LOCKED", "could not lock the row")
@@ -263,6 +271,31 @@ func kindMutants() []Mutant {
 		mutant(Slow, "slow-unlisted", "Lists no operation whose work had to be killed.", unlists, unlisted),
 		mutant(Slow, "slow-without-metadata", "Ends an operation whose work had to be killed without its metadata, which the work had.", bare, metadataKept),
 		mutant(Slow, "slow-cancelled-without-message", "Has nothing to say of work that had to be killed.", wordless, message),
+		mutant(Pending, "pending-concurrent-500", "Fails on cancels of what is queued that come in a crowd.", crowded(func(context.Context, Service, string) error {
+			return refuse(codes.Internal, "LOCKED", "could not lock the queue")
+		}), "cancel.concurrent.no-server-error"),
+		mutant(Slow, "slow-concurrent-404", "Takes what is slow to stop out of its table, and does not find it for cancels that come in a crowd.", crowded(func(_ context.Context, _ Service, name string) error {
+			return notFound(name)
+		}), "cancel.concurrent.single-outcome"),
+		mutant(Slow, "slow-finished-500", "Fails on the cancel of what had to be killed.", refuseFinished(codes.Internal), "cancel.finished.status-legal"),
+		long(mutant(Slow, "slow-revived", "Aborts what was slow to stop when it is cancelled after its end.", revive, "cancel.finished.preserves-cancelled", "operation.terminal.result-immutable")),
+		mutant(Pending, "pending-forgotten", "Forgets what was cancelled in its queue 60 ms after it was first seen done.", forgets, "cancel.state.retention"),
+		mutant(Slow, "slow-forgotten", "Forgets what had to be killed 60 ms after it was first seen done.", forgets, "cancel.state.retention"),
+		mutant(Nested, "nested-never-requested", "Shows the request to cancel of a parent, and not of a child.", seen(func(op *longrunningpb.Operation) {
+			editMetadata(op, func(fields map[string]*structpb.Value) {
+				fields["requestedCancellation"] = structpb.NewBoolValue(false)
+			})
+		}), "cancel.effect.requested-flag"),
+		mutant(Slow, "slow-listed-running", "Lists from an index that is not told of what had to be killed.", listedRunning(isCancelled), "list.consistent-with-get"),
+		mutant(Pending, "pending-wait-sleeps-when-done", "Waits for a worker to end what never had one.", sleepsWhenDone, waitImmediate),
+		mutant(Slow, "slow-wait-sleeps-when-done", "Waits for a worker that had to be killed.", sleepsWhenDone, waitImmediate),
+		mutant(Slow, "slow-wait-aborted", "Shows what had to be killed as aborted to those who wait.", waited(func(_, op *longrunningpb.Operation) {
+			if isCancelled(op) {
+				aborted(op)
+			}
+		}), waitEqualsGet),
+		mutant(Nested, "nested-expiry-cancels", "Binds a child to the Wait for it: when that expires, it is cancelled.", expiryCancels, waitExpiry),
+		mutant(Pending, "pending-expiry-cancels", "Takes what nobody waits for any longer out of its queue.", expiryCancels, waitExpiry),
 		mutant(Slow, "slow-wait-not-woken", "Wakes those who wait when a cancel has stopped the work at once.", sleepy, waitReleased),
 	}
 	grpc := func(m Mutant) Mutant {
