@@ -35,6 +35,11 @@ Feature: Who may cancel
         | pending |
         | nested  |
 
+    Scenario: Without credentials it cannot be cancelled once more
+      Given a slow operation
+      When its owner cancels it and, before it has stopped, a caller without credentials does
+      Then the caller is told to say who it is
+
   @req:auth.insufficient
   Rule: An identified caller without permission: PERMISSION_DENIED (403 / 7).
 
@@ -66,6 +71,11 @@ Feature: Who may cancel
         | pending |
         | nested  |
 
+    Scenario: Without permission it cannot be cancelled once more
+      Given a slow operation
+      When its owner cancels it and, before it has stopped, a stranger does
+      Then the caller is told that it has no permission
+
   @req:auth.no-existence-leak
   Rule: For an unauthorised caller the answer for an existing and a non-existing operation is the same (code and message form).
 
@@ -79,6 +89,23 @@ Feature: Who may cancel
       Given a running operation
       And a name that no operation has
       When a caller without credentials cancels it, and that name
+      Then both answers are the same
+
+    Scenario Outline: A <who> is not told which operations exist with names of several segments
+      Given a nested operation
+      And a name of several segments that no operation has
+      When a <who> cancels it, and that name
+      Then both answers are the same
+
+      Examples:
+        | who                        |
+        | stranger                   |
+        | caller without credentials |
+
+    Scenario: A stranger is not told what is queued
+      Given a pending operation
+      And a name that no operation has
+      When a stranger cancels it, and that name
       Then both answers are the same
 
   @req:auth.before-validation

@@ -9,6 +9,11 @@ Feature: The form of errors over REST
       When the client cancels that name
       Then every answer keeps the rule
 
+    Scenario: An error of a Cancel without a body
+      Given a name that no operation has
+      When the client cancels that name by sending no body and no content type
+      Then every answer keeps the rule
+
     Scenario: The refusal of a cancel of what has ended
       Given an operation that has succeeded
       When the client cancels it

@@ -10,6 +10,28 @@ Feature: A server without cancel
       When the client cancels it
       Then the answer is that the method is not implemented
 
+    Scenario Outline: The answer is 501 for a <kind> operation
+      Given a server without cancel
+      And a <kind> operation
+      When the client cancels it
+      Then the answer is that the method is not implemented
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    Scenario Outline: The answer is 501, however the cancel is sent
+      Given a server without cancel
+      And a running operation
+      When the client cancels it by sending <form>
+      Then the answer is that the method is not implemented
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+
   @req:cancel.unimplemented.grpc-12
   Rule: Over gRPC the status is UNIMPLEMENTED (12).
 
@@ -18,6 +40,17 @@ Feature: A server without cancel
       And a running operation
       When the client cancels it
       Then the answer is that the method is not implemented
+
+    Scenario Outline: The answer is UNIMPLEMENTED for a <kind> operation
+      Given a server without cancel
+      And a <kind> operation
+      When the client cancels it
+      Then the answer is that the method is not implemented
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
 
   @req:cancel.unimplemented.json-error
   Rule: The 501 carries the AIP-193 JSON error with `error.code` 501 and `error.status` "UNIMPLEMENTED".
@@ -28,6 +61,23 @@ Feature: A server without cancel
       When the client cancels it
       Then the answer carries the error in its JSON form
 
+    Scenario: The 501 carries the error in JSON for an operation with a name of several segments
+      Given a server without cancel
+      And a nested operation
+      When the client cancels it
+      Then the answer carries the error in its JSON form
+
+    Scenario Outline: The 501 carries the error in JSON, however the cancel is sent
+      Given a server without cancel
+      And a running operation
+      When the client cancels it by sending <form>
+      Then the answer carries the error in its JSON form
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+
   @req:cancel.unimplemented.no-effect
   Rule: UNIMPLEMENTED means untouched: the operation continues and ends as if nothing had been sent.
 
@@ -37,11 +87,28 @@ Feature: A server without cancel
       When the client cancels it
       Then it goes on as if nothing had been sent
 
-    Scenario: Nothing happens to one that is queued
+    Scenario Outline: Nothing happens to a <kind> one
       Given a server without cancel
-      And a pending operation
+      And a <kind> operation
       When the client cancels it
       Then it goes on as if nothing had been sent
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    @rest
+    Scenario Outline: Nothing happens, however the cancel is sent
+      Given a server without cancel
+      And a running operation
+      When the client cancels it by sending <form>
+      Then it goes on as if nothing had been sent
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
 
     Scenario: It ends as it would have
       Given a server without cancel

@@ -15,6 +15,7 @@ func authSteps() []definition {
 		step(`a (caller without credentials|stranger) cancels it with a member that no request has`, whenOtherAddsMember),
 		step(`a (caller without credentials|stranger) cancels it by sending (.+)`, whenOtherCancelsInForm),
 		step(`a (caller without credentials|stranger) cancels it, and that name`, whenOtherCancelsBoth),
+		step(`its owner cancels it and, before it has stopped, a (caller without credentials|stranger) does`, whenOtherRepeats),
 		step(`the caller is told to say who it is`, thenUnauthenticated),
 		step(`the caller is told that it has no permission`, thenForbidden),
 		step(`the caller is denied all the same`, thenDeniedFirst),
@@ -105,6 +106,35 @@ func whenOtherCancelsInForm(ctx context.Context, who, form string) error {
 		// The request may be looked at before the caller is.
 		w.note("a cancel by %s, sent by a %s, is answered %s", form, who, c.Status())
 		w.facts["denied"] = true
+	}
+	return err
+}
+
+// whenOtherRepeats cancels an operation that its owner has cancelled, with other
+// credentials, while it is still in progress: that it was asked for already is no
+// answer to everybody.
+func whenOtherRepeats(ctx context.Context, who string) error {
+	w := of(ctx)
+	p := principal(who)
+	if err := w.mayCall(p); err != nil {
+		return err
+	}
+	if _, err := w.cancelIt(ctx); err != nil {
+		return err
+	}
+	c := w.raw(ctx, plainAs(p)(w.it), "by a "+who)
+	w.facts["call"] = c
+	switch {
+	case c.err != nil && ctx.Err() != nil:
+		return stopped(ctx)
+	case c.err != nil:
+		return inconclusive("the cancel brought no answer: %v", c.err)
+	case transient(c.Exchange):
+		return inconclusive("the cancel was answered %s", c.Status())
+	}
+	l, err := w.mustFind(ctx, w.it)
+	if err == nil && l.done {
+		return inconclusive("the operation had stopped when it was cancelled again (see auth.before-validation)")
 	}
 	return err
 }

@@ -197,6 +197,26 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		}
 		return w.fail(last, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation is answered something else, %v after the deletion", w.settleFor())
 	}
+	return w.staysUnknownToCancel(ctx)
+}
+
+// staysUnknownToCancel judges that cancel, once it does not find a deleted
+// operation, finds it no later either. An unknown name has requirements of its own.
+func (w *world) staysUnknownToCancel(ctx context.Context) error {
+	for range 2 {
+		c, err := w.repeatTransient(ctx, func() call {
+			return w.call(ctx, targets.Cancel, cancelRequest(w.it.name), "once more")
+		})
+		if err != nil {
+			return err
+		}
+		if c.Accepted() && !errorAsSuccess(c.Exchange) {
+			if err := w.unlessUnknownToo(ctx, c, targets.Running); err != nil {
+				return err
+			}
+			return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5), as before", "another cancel of a deleted operation is accepted")
+		}
+	}
 	return nil
 }
 

@@ -213,6 +213,8 @@ func thenPreferredFinished(ctx context.Context) error {
 	case c.Accepted(), isCode(c.Exchange, codes.FailedPrecondition):
 		w.observe(w.plan.requirement.ID, "no effect, answers "+targets.CodeName(c.Code))
 		return nil
+	case w.rest() && c.HTTP != 400 && object(object(c.Doc)["error"])["status"] == "FAILED_PRECONDITION":
+		return inconclusive("FAILED_PRECONDITION comes with HTTP %d (see error.http.status-name)", c.HTTP)
 	case w.rest() && c.HTTP == 400 && !namesCode(c.Exchange):
 		return inconclusive("the error does not name its code, and HTTP 400 goes with FAILED_PRECONDITION as well (see error.http.status-name and error.http.json-envelope)")
 	case isCode(c.Exchange, codes.Aborted, codes.InvalidArgument, codes.Unimplemented):

@@ -29,6 +29,9 @@ func thenUnimplemented(ctx context.Context) error {
 	if c.err != nil {
 		return inconclusive("the cancel brought no answer: %v", c.err)
 	}
+	if form, formed := w.facts["form"]; formed && (c.HTTP == 400 || c.HTTP == 411 || c.HTTP == 415) {
+		return inconclusive("a cancel by %s is answered %s: the request may be looked at before the method is (see cancel.request.zero-bytes-no-content-type)", form, c.Status())
+	}
 	if w.rest() && c.HTTP != 501 {
 		return w.fail(c, "HTTP 501", "a server without cancel does not answer 501")
 	}

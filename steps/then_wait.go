@@ -209,7 +209,8 @@ func (w *world) waitDone(ctx context.Context) (waited, error) {
 	if shown() {
 		x, err = w.waitDoneBy(ctx, request, asked)
 	}
-	if shown() && sleep(ctx, w.observeFor()) {
+	// A call that asks for no time ends with timeouts.request.
+	if asked = min(asked, 2*w.requestFor()); shown() && asked/2 >= w.slack() && sleep(ctx, w.observeFor()) {
 		x, err = w.waitDoneBy(ctx, &longrunningpb.WaitOperationRequest{Name: w.it.name}, asked)
 	}
 	return x, err

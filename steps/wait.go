@@ -147,7 +147,7 @@ func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Durat
 
 // waitBy is wait by a request that need not say what it asks for.
 func (w *world) waitBy(ctx context.Context, op *operation, request *longrunningpb.WaitOperationRequest, asked, bound time.Duration) (waited, error) {
-	out := waited{asked: asked, bound: min(bound, asked+w.requestFor())}
+	out := waited{asked: asked, bound: min(bound, request.GetTimeout().AsDuration()+w.requestFor())}
 	stop := w.control(ctx)
 	short, cancel := context.WithTimeout(ctx, out.bound)
 	defer cancel()

@@ -34,6 +34,7 @@ func Mutants() []Mutant {
 		waitMutants(),
 		deleteMutants(),
 		authMutants(),
+		caseMutants(),
 	)
 }
 

@@ -1,0 +1,234 @@
+package reference
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// caseMutants have faults that show in one case only: for one kind of operation,
+// in one form of the request, the second time, or when two things come together.
+func caseMutants() []Mutant {
+	return append(append(waitCaseMutants(), cancelCaseMutants()...), callerCaseMutants()...)
+}
+
+func waitCaseMutants() []Mutant {
+	sleepy := func(when func(r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) bool) func(Service) Service {
+		return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			if when(r, before) {
+				if err := pass(ctx, forever); err != nil {
+					return nil, err
+				}
+			}
+			return next.Wait(ctx, r)
+		})
+	}
+	return []Mutant{
+		{Name: "wait-whole-seconds", Doc: "Reads the seconds of a Wait's timeout, and takes none for no timeout.", Breaks: []string{waitBounded},
+			Fault: Fault{Service: sleepy(func(r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) bool {
+				t := r.GetTimeout().AsDuration()
+				return !before.GetDone() && t >= 400*time.Millisecond && t < time.Second
+			})}},
+		{Name: "wait-without-timeout-sleeps", Doc: "Waits for a change where no timeout is given, even if the operation has ended.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: sleepy(func(r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) bool {
+				return r.Timeout == nil && before.GetDone()
+			})}},
+		{Name: "wait-once", Doc: "Takes the news of the end from a queue, which is empty for the second Wait.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: func(next Service) Service {
+				waited := newNameSet()
+				return sleepy(func(r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) bool {
+					return before.GetDone() && waited.add(r.GetName()) > 1
+				})(next)
+			}}},
+		{Name: "finished-500-waited", Doc: "Sends the end to those who wait once more when it is cancelled again: the channel is closed.",
+			Breaks: []string{"cancel.finished.status-legal"},
+			Fault: Fault{Options: longStop, Service: func(next Service) Service {
+				awaited := newNameSet()
+				counted := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					op, err := next.Wait(ctx, r)
+					if err == nil && !before.GetDone() && op.GetDone() {
+						awaited.add(r.GetName())
+					}
+					return op, err
+				})(next)
+				return canceller{counted, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if awaited.has(r.GetName()) > 0 {
+						return refuse(codes.Internal, "CHANNEL_CLOSED", "send on closed channel")
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
+	}
+}
+
+func cancelCaseMutants() []Mutant {
+	const siblings = "cancel.isolation.siblings"
+	notImplemented := cancels(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error {
+		return unimplemented("CancelOperation")
+	})
+	cancelsAnyway := cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		_ = next.Cancel(ctx, r)
+		return unimplemented("CancelOperation")
+	})
+	noRoute := withoutBody(false, func(_ context.Context, _ Service, _ history, r *longrunningpb.CancelOperationRequest) error {
+		return notFound(r.GetName())
+	})
+	page := func(d *draft) {
+		if d.status == http.StatusNotImplemented {
+			d.header.Set("Content-Type", "text/html")
+			d.body = []byte("<h1>501 Not Implemented</h1>")
+		}
+	}
+	return []Mutant{
+		{Name: "nested-not-implemented-404", Doc: "Has no cancel, and no route for that of a child.",
+			Breaks: []string{"cancel.unimplemented.http-501", "cancel.unimplemented.grpc-12"},
+			Fault:  Fault{Options: noCancel, Target: withoutCancel, Service: ofKind(Nested, refuseUnfinished(codes.NotFound))}},
+		{Name: "pending-not-implemented-precondition", Doc: "Has no cancel, and finds that what is queued has not begun.",
+			Breaks: []string{"cancel.unimplemented.http-501", "cancel.unimplemented.grpc-12"},
+			Fault:  Fault{Options: noCancel, Target: withoutCancel, Service: ofKind(Pending, refuseUnfinished(codes.FailedPrecondition))}},
+		{Name: "bodiless-not-implemented-404", Doc: "Has no cancel, and a route for that only where the request says that it is JSON.",
+			Breaks: []string{"cancel.unimplemented.http-501"},
+			Fault:  Fault{Options: noCancel, Target: withoutCancel, Service: noRoute.Service, REST: noRoute.REST}},
+		{Name: "bodiless-not-implemented-page", Doc: "Has no cancel, and says so with a page where the request has no body.",
+			Breaks: []string{"cancel.unimplemented.json-error"},
+			Fault:  Fault{Options: noCancel, REST: inForm(func(body []byte) bool { return len(body) == 0 }, page)}},
+		{Name: "nested-not-implemented-but-cancels", Doc: "Says that it has no cancel, which it finds out for a child when it is done.",
+			Breaks: []string{"cancel.unimplemented.no-effect"},
+			Fault: Fault{Target: withoutCancel, Service: func(next Service) Service {
+				return &divided{Service: notImplemented(next), kind: Nested, own: cancelsAnyway(next), mine: map[string]bool{}}
+			}}},
+		{Name: "bodiless-not-implemented-but-cancels", Doc: "Says that it has no cancel, and cancels all the same where the request has no body.",
+			Breaks: []string{"cancel.unimplemented.no-effect"}, BreaksOn: map[targets.Transport][]string{targets.GRPC: {}},
+			Fault: Fault{Target: withoutCancel, Service: bodilessCancels, REST: noRoute.REST}},
+		{Name: "slow-cancel-stops-all", Doc: "Restarts its workers when one of them is slow to stop.",
+			Breaks: []string{siblings}, Fault: Fault{Service: stopsKind(Slow, Running)}},
+		{Name: "repeat-cancels-another", Doc: "Takes the second cancel of an operation that is stopping for that of the next in line.",
+			Breaks: []string{siblings}, Fault: Fault{Service: func(next Service) Service {
+				started := newLedger(next)
+				return eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
+					if during {
+						if other := started.oldest(); other != "" {
+							_ = plainCancel(asOwner(ctx), next, other)
+						}
+					}
+					return plainCancel(ctx, next, name)
+				})(started)
+			}, Options: longStop}},
+		{Name: "deleted-again-ok", Doc: "Answers the first cancel of a deleted operation NOT_FOUND, and OK to those that follow.",
+			Breaks: []string{"cancel.deleted.not-found"}, Fault: Fault{Service: func(next Service) Service {
+				known := newLedger(next)
+				asked := newNameSet()
+				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					err := next.Cancel(ctx, r)
+					if h, _ := known.of(r.GetName()); h.deleted && asked.add(r.GetName()) > 1 {
+						return nil
+					}
+					return err
+				}}
+			}}},
+		{Name: "lists-twice", Doc: "Lists a cancelled operation by its old row as well.",
+			Breaks: []string{"list.consistent-with-get"}, Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				out, err := next.List(ctx, r)
+				for _, op := range out.GetOperations() {
+					if isCancelled(op) && r.GetFilter() == "" {
+						old := proto.CloneOf(op)
+						old.Done, old.Result = false, nil
+						setState(old, running)
+						out.Operations = append([]*longrunningpb.Operation{old}, out.Operations...)
+					}
+				}
+				return out, err
+			})}},
+		{Name: "bodiless-error-bare", Doc: "Has no envelope for the error of a request without a body.",
+			Breaks: []string{"error.http.json-envelope"}, Fault: Fault{REST: inForm(func(body []byte) bool { return len(body) == 0 }, func(d *draft) {
+				if d.status == http.StatusNotFound {
+					bare(d)
+				}
+			})}},
+		{Name: "finished-precondition-409", Doc: "Refuses the cancel of what has ended with FAILED_PRECONDITION, and the HTTP status of a conflict.",
+			Breaks: []string{"error.http.status-name"}, Fault: Fault{Service: refuseFinished(codes.FailedPrecondition),
+				REST: answers(restMethod, targets.Cancel, func(d *draft) {
+					if strings.Contains(string(d.body), "FAILED_PRECONDITION") {
+						d.status = http.StatusConflict
+						d.setDoc(envelope{envelopeError{Code: 409, Message: "the operation is finished", Status: "FAILED_PRECONDITION"}})
+					}
+				})},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: {}}},
+	}
+}
+
+func callerCaseMutants() []Mutant {
+	const leak = "auth.no-existence-leak"
+	isNested := func(name string) bool { return strings.Contains(idOf(name), "/") }
+	leaks := func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if isNested(r.GetName()) && peek(ctx, next, r.GetName()) == nil {
+			return notFound(r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	}
+	stopping := func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if stateOf(peek(ctx, next, r.GetName())) == cancelling {
+			return nil
+		}
+		return next.Cancel(ctx, r)
+	}
+	return []Mutant{
+		{Name: "leaks-children", Doc: "Looks a child up before it asks whether a stranger may cancel it.", Breaks: []string{leak}, Fault: answersCallers(nil, leaks)},
+		{Name: "leaks-children-to-all", Doc: "Looks a child up before it asks who calls.", Breaks: []string{leak}, Fault: answersCallers(leaks, nil)},
+		{Name: "leaks-queue", Doc: "Denies strangers what is queued with a reason of its own.", Breaks: []string{leak},
+			Fault: answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if stateOf(peek(ctx, next, r.GetName())) == pending {
+					return refuse(codes.PermissionDenied, "QUEUE_PROTECTED", "the queue is protected")
+				}
+				return next.Cancel(ctx, r)
+			})},
+		{Name: "stranger-repeat-ok", Doc: "Answers OK to every cancel of what is stopping already, before it asks for permission.",
+			Breaks: []string{"auth.insufficient"}, Fault: answersCallers(nil, stopping)},
+		{Name: "anonymous-repeat-ok", Doc: "Answers OK to every cancel of what is stopping already, before it asks who calls.",
+			Breaks: []string{"auth.missing-credentials"}, Fault: answersCallers(stopping, nil)},
+	}
+}
+
+// withoutCancel says that the server has no cancel.
+func withoutCancel(t *targets.Target) { t.Cancel = targets.CancelUnsupported }
+
+// refuseUnfinished is the hook of a service that refuses to cancel what exists
+// with a code.
+func refuseUnfinished(code codes.Code) func(Service) Service {
+	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if peek(ctx, next, r.GetName()) != nil {
+			return refuse(code, "NOT_HERE", "%q cannot be cancelled", r.GetName())
+		}
+		return next.Cancel(ctx, r)
+	})
+}
+
+// bodilessCancels answers UNIMPLEMENTED to every cancel, and brings about those
+// without a body.
+func bodilessCancels(next Service) Service {
+	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if ctx.Value(withoutBodyKey{}) != nil {
+			_ = next.Cancel(ctx, r)
+		}
+		return unimplemented("CancelOperation")
+	})(next)
+}
+
+// inForm returns the hook of a REST side that answers cancels with such a body
+// otherwise.
+func inForm(applies func(body []byte) bool, edit func(d *draft)) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		d := record(next, r)
+		if applies(body) {
+			edit(d)
+		}
+		d.send(w)
+	})
+}
