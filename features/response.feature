@@ -53,6 +53,16 @@ Feature: What a successful cancel answers
         | failed         |
         | been cancelled |
 
+    Scenario Outline: No success of the run has another status, after ten cancels of a <kind> operation
+      Given a <kind> operation
+      When the client cancels it ten times
+      Then the same holds for every success of the whole run
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
+
   @req:cancel.response.empty-json-object
   Rule: The body is exactly one JSON object with zero members: not zero bytes, `null`, `[]`, `""`, `{"@type":…}`, an Operation, or any extra member.
 
@@ -105,6 +115,16 @@ Feature: What a successful cancel answers
         | failed         |
         | been cancelled |
 
+    Scenario Outline: No success of the run has another body, after ten cancels of a <kind> operation
+      Given a <kind> operation
+      When the client cancels it ten times
+      Then the same holds for every success of the whole run
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
+
   @req:cancel.response.content-type-json
   Rule: The success response has media type `application/json`.
 
@@ -156,3 +176,13 @@ Feature: What a successful cancel answers
         | succeeded      |
         | failed         |
         | been cancelled |
+
+    Scenario Outline: No success of the run has another content type, after ten cancels of a <kind> operation
+      Given a <kind> operation
+      When the client cancels it ten times
+      Then the same holds for every success of the whole run
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |

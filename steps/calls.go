@@ -357,6 +357,7 @@ func (op *operation) acceptedAt() time.Time {
 func (w *world) answeredCancel(op *operation, c call) {
 	op.acceptedBy(c)
 	w.checkErrorAbout(op, c)
+	w.lookAtSuccess(c)
 }
 
 // cancelOnce cancels an operation for a scenario that needs the cancel to be

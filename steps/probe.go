@@ -29,6 +29,7 @@ type support struct {
 	// asMissing: all answers were 404 or 405, as of a route that is not there.
 	asMissing bool
 	changes   changes
+	successes successes
 	// unprobed: no answer could tell, or operations are too scarce to ask.
 	unprobed  bool
 	exchanges []targets.Exchange

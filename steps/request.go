@@ -157,6 +157,9 @@ func (w *world) cancelInForm(ctx context.Context, op *operation, form string) (c
 	op.looking.Unlock()
 	c := w.raw(ctx, r, "cancel by "+form)
 	op.acceptedBy(c)
+	if strings.HasPrefix(form, "no body") {
+		w.lookAtSuccess(c)
+	}
 	return c, nil
 }
 

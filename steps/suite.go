@@ -360,7 +360,7 @@ func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
 	byName := map[string][]*planned{}
 	for _, c := range cases {
 		name := endangers(c)
-		if c.requirement.ID == consistent {
+		if concludes(c) {
 			name = consistent
 		}
 		if byName[name] == nil && name != "" && name != consistent {
@@ -374,6 +374,12 @@ func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
 		}
 	}
 	return byName[""], groups
+}
+
+// concludes tells of a case that judges by what all others have seen.
+func concludes(c *planned) bool {
+	return c.requirement.ID == consistent ||
+		slices.ContainsFunc(c.steps, func(s reports.Step) bool { return strings.HasSuffix(s.Text, "of the whole run") })
 }
 
 // endangers tells of a case that may, on a faulty server, cancel the operations

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -16,6 +17,7 @@ func responseSteps() []definition {
 		step(`the success has the status 200`, thenStatus200),
 		step(`the answer is an empty object`, thenEmptyObject),
 		step(`the answer says that it is JSON`, thenContentType),
+		step(`the same holds for every success of the whole run`, thenEverySuccess),
 		step(`it becomes cancelled in time`, thenBecomesCancelled),
 	}
 }
@@ -99,9 +101,78 @@ func thenStatus200(ctx context.Context) error {
 	w := of(ctx)
 	c, err := w.success()
 	if err == nil && c.HTTP != 200 {
-		return w.fail(c, "HTTP 200", "a successful cancel is not answered 200")
+		return w.fail(c, "HTTP 200", notStatus200)
 	}
 	return err
+}
+
+// What is wrong with the success of a cancel.
+const (
+	notStatus200   = "a successful cancel is not answered 200"
+	notEmptyObject = "the body of success is not an empty JSON object"
+	notJSON        = "the success does not say that it is JSON"
+)
+
+// successes remembers the first success over REST that is not what each of the
+// requirements about it asks for, whichever case brought it about.
+type successes struct {
+	mu    sync.Mutex
+	wrong map[string]wrongSuccess // by requirement
+}
+
+type wrongSuccess struct {
+	targets.Exchange
+	want, actual, message string
+}
+
+func (s *successes) tell(requirement string, x wrongSuccess) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wrong == nil {
+		s.wrong = map[string]wrongSuccess{}
+	}
+	if _, known := s.wrong[requirement]; !known {
+		s.wrong[requirement] = x
+	}
+}
+
+func (s *successes) of(requirement string) (wrongSuccess, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.wrong[requirement]
+	return x, ok
+}
+
+// lookAtSuccess takes note of a success that is not answered as it should be.
+func (w *world) lookAtSuccess(c call) {
+	if !w.rest() || !c.Accepted() || errorAsSuccess(c.Exchange) {
+		return
+	}
+	all := &w.run.support[w.plan.transport].successes
+	if c.HTTP != 200 {
+		all.tell("cancel.response.status-200", wrongSuccess{c.Exchange, "HTTP 200", c.Status(), notStatus200})
+	}
+	if actual := notEmpty(c); actual != "" && (len(c.Body) > 0 || c.HTTP == 200) {
+		all.tell("cancel.response.empty-json-object", wrongSuccess{c.Exchange, "{}", actual, notEmptyObject})
+	}
+	if t := mediaType(c.Header); len(c.Body) > 0 && t != "application/json" && t != "text/json" {
+		all.tell("cancel.response.content-type-json", wrongSuccess{c.Exchange, "application/json", fmt.Sprintf("%q", t), notJSON})
+	}
+}
+
+// thenEverySuccess judges all cancels of the run that succeeded, whatever they
+// were about.
+func thenEverySuccess(ctx context.Context) error {
+	w := of(ctx)
+	if _, err := w.success(); err != nil {
+		return err
+	}
+	x, ok := w.run.support[w.plan.transport].successes.of(w.plan.requirement.ID)
+	if !ok {
+		return nil
+	}
+	w.exchanges = append(w.exchanges, x.Exchange)
+	return w.accuse(w.plan.requirement.ID, len(w.exchanges)-1, x.want, x.actual, "%s", x.message)
 }
 
 // thenEmptyObject judges the body of success: one JSON object without members.
@@ -115,24 +186,30 @@ func thenEmptyObject(ctx context.Context) error {
 	if len(c.Body) == 0 && c.HTTP != 200 {
 		return inconclusive("HTTP %d came without a body (see cancel.response.status-200)", c.HTTP)
 	}
-	m, ok := c.Doc.(map[string]any)
-	switch {
-	case len(c.Body) == 0:
-		return w.failBody(c, "no body at all")
-	case c.DocErr != nil:
-		return w.failBody(c, "a body that is no JSON value: "+c.DocErr.Error())
-	case errorAsSuccess(c.Exchange):
+	if errorAsSuccess(c.Exchange) {
 		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
-	case !ok:
-		return w.failBody(c, clip(targets.Canonical(c.Doc)))
-	case len(m) != 0:
-		return w.failBody(c, "members: "+clip(targets.Canonical(c.Doc)))
+	}
+	if actual := notEmpty(c); actual != "" {
+		return w.accuse(w.plan.requirement.ID, c.index, "{}", actual, notEmptyObject)
 	}
 	return nil
 }
 
-func (w *world) failBody(c call, actual string) error {
-	return w.accuse(w.plan.requirement.ID, c.index, "{}", actual, "the body of success is not an empty JSON object")
+// notEmpty says what the body of a success is other than an empty object; "" where
+// it is one.
+func notEmpty(c call) string {
+	m, ok := c.Doc.(map[string]any)
+	switch {
+	case len(c.Body) == 0:
+		return "no body at all"
+	case c.DocErr != nil:
+		return "a body that is no JSON value: " + c.DocErr.Error()
+	case !ok:
+		return clip(targets.Canonical(c.Doc))
+	case len(m) != 0:
+		return "members: " + clip(targets.Canonical(c.Doc))
+	}
+	return ""
 }
 
 // thenContentType judges the media type of success. An answer without a body
@@ -151,7 +228,7 @@ func thenContentType(ctx context.Context) error {
 	case "text/json":
 		w.note("success is text/json: some clients accept it")
 	default:
-		return w.accuse(w.plan.requirement.ID, c.index, "application/json", fmt.Sprintf("%q", t), "the success does not say that it is JSON")
+		return w.accuse(w.plan.requirement.ID, c.index, "application/json", fmt.Sprintf("%q", t), notJSON)
 	}
 	return nil
 }

@@ -146,6 +146,15 @@ func cancelCaseMutants() []Mutant {
 				}
 				return out, err
 			})}},
+		fourth("fourth-cancel-204", "Has nothing to say to those who cancel the same again and again.", "cancel.response.status-200", func(d *draft) {
+			d.status, d.body = http.StatusNoContent, nil
+		}),
+		fourth("fourth-cancel-operation", "Answers those who cancel the same again and again by the operation.", "cancel.response.empty-json-object", func(d *draft) {
+			d.body = []byte(`{"done":false}`)
+		}),
+		fourth("fourth-cancel-text", "Answers those who cancel the same again and again from a cache, which keeps no content type.", "cancel.response.content-type-json", func(d *draft) {
+			d.header.Set("Content-Type", "text/plain")
+		}),
 		{Name: "bodiless-error-bare", Doc: "Has no envelope for the error of a request without a body.",
 			Breaks: []string{"error.http.json-envelope"}, Fault: Fault{REST: inForm(func(body []byte) bool { return len(body) == 0 }, func(d *draft) {
 				if d.status == http.StatusNotFound {
@@ -162,6 +171,21 @@ func cancelCaseMutants() []Mutant {
 				})},
 			BreaksOn: map[targets.Transport][]string{targets.GRPC: {}}},
 	}
+}
+
+// fourth is a mutant whose success is another from the fourth cancel of an
+// operation on.
+func fourth(name, doc, breaks string, edit func(d *draft)) Mutant {
+	return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{REST: func(next http.Handler) http.Handler {
+		asked := newNameSet()
+		return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, _ []byte) {
+			d := record(next, r)
+			if asked.add(r.URL.Path) > 3 && d.status == http.StatusOK {
+				edit(d)
+			}
+			d.send(w)
+		})(next)
+	}}}
 }
 
 func callerCaseMutants() []Mutant {
