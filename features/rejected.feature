@@ -16,6 +16,16 @@ Feature: A refused cancel
         | as a stranger               |
         | by a name made from its own |
 
+    Scenario Outline: A cancel of a <kind> operation that is refused
+      Given a <kind> operation
+      When the client tries to cancel it as any other
+      Then a refused cancel has changed nothing
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
     Scenario: The cancel of an operation that cannot be cancelled
       Given an uncancellable operation
       When the client cancels it
@@ -33,6 +43,7 @@ Feature: A refused cancel
         | with a member that is not known                   |
         | with a body that is no JSON                       |
         | with a body of another media type                 |
+        | with a form for its body                          |
         | with its own name in its body                     |
         | with the name of another operation in its body    |
         | with the name of another operation as a parameter |

@@ -39,6 +39,8 @@ func (w *world) oddCancel(reason string) (targets.RawRequest, bool) {
 		post.Body = []byte(`{`)
 	case "with a body of another media type":
 		post.Body, post.Header = []byte("{}"), map[string]string{"Content-Type": "text/plain"}
+	case "with a form for its body":
+		post.Body, post.Header = []byte("reason=none"), map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	case "with its own name in its body":
 		post.Body = []byte(nameBody(w.it.name))
 	case "with the name of another operation in its body":

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func waitCaseMutants() []Mutant {
 }
 
 func cancelCaseMutants() []Mutant {
-	const siblings = "cancel.isolation.siblings"
+	const siblings, rejected = "cancel.isolation.siblings", "cancel.rejected.no-effect"
 	notImplemented := cancels(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error {
 		return unimplemented("CancelOperation")
 	})
@@ -107,6 +108,21 @@ func cancelCaseMutants() []Mutant {
 		{Name: "bodiless-not-implemented-but-cancels", Doc: "Says that it has no cancel, and cancels all the same where the request has no body.",
 			Breaks: []string{"cancel.unimplemented.no-effect"}, BreaksOn: map[targets.Transport][]string{targets.GRPC: {}},
 			Fault: Fault{Target: withoutCancel, Service: bodilessCancels, REST: noRoute.REST}},
+		{Name: "nested-refused-but-cancels", Doc: "Says that a child cannot be cancelled, and has done so.",
+			Breaks: []string{rejected}, Fault: Fault{Service: ofKind(Nested, cancelsAnyway)}},
+		{Name: "form-refused-but-cancels", Doc: "Reads the body when it has cancelled, and finds that it is a form.",
+			Breaks: []string{rejected}, BreaksOn: map[targets.Transport][]string{targets.GRPC: {}},
+			Fault: Fault{REST: requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+					next.ServeHTTP(w, r)
+					return
+				}
+				plain := r.Clone(r.Context())
+				plain.Header.Set("Content-Type", "application/json")
+				plain.Body = io.NopCloser(strings.NewReader("{}"))
+				record(next, plain)
+				writeError(w, invalid("BODY_MALFORMED", "the body is a form"))
+			})}},
 		{Name: "slow-cancel-stops-all", Doc: "Restarts its workers when one of them is slow to stop.",
 			Breaks: []string{siblings}, Fault: Fault{Service: stopsKind(Slow, Running)}},
 		{Name: "repeat-cancels-another", Doc: "Takes the second cancel of an operation that is stopping for that of the next in line.",
