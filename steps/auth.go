@@ -132,6 +132,11 @@ func whenOtherRepeats(ctx context.Context, who string) error {
 	case transient(c.Exchange):
 		return inconclusive("the cancel was answered %s", c.Status())
 	}
+	if !c.Accepted() && !isDenied(c.Exchange) && !serverFault(c.Exchange) {
+		// The state may be looked at before the caller is.
+		w.note("a repeated cancel by a %s is answered %s", who, c.Status())
+		w.facts["denied"] = true
+	}
 	l, err := w.mustFind(ctx, w.it)
 	if err == nil && l.done {
 		return inconclusive("the operation had stopped when it was cancelled again (see auth.before-validation)")
