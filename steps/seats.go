@@ -7,9 +7,9 @@ import (
 )
 
 // besideMost is how many cases there may be beside those at work, where the ones
-// that merely wait give up their place: four times as many, at most this. A
+// that merely wait give up their place: eight times as many, at most this. A
 // contract has dozens of cases that wait for what is slow to stop.
-const besideMost = 64
+const besideMost = 128
 
 // restsAfter is how long a case waits for one thing before it gives up its
 // place.
@@ -28,7 +28,7 @@ func newSeats(n int, yield bool) *seats {
 	if n <= 1 || !yield {
 		return &seats{cases: n}
 	}
-	return &seats{free: make(chan struct{}, n), cases: n + min(4*n, besideMost)}
+	return &seats{free: make(chan struct{}, n), cases: n + min(8*n, besideMost)}
 }
 
 // A seat is the place of one case.

@@ -17,7 +17,7 @@ import (
 // with several waits under way, and counts those at work.
 func TestSeatsBoundTheCasesAtWork(t *testing.T) {
 	s := newSeats(3, true)
-	assert.Equal(t, 15, s.cases)
+	assert.Equal(t, 27, s.cases)
 	var working, most atomic.Int64
 	work := func() {
 		n := working.Add(1)
