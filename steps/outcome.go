@@ -220,7 +220,36 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 	if !broken {
 		return inconclusive("%s", w.ineffective(op, s))
 	}
+	if s.end == endedOtherwise {
+		finding = w.unlessEndsByItself(ctx, op, s.snapshot, finding)
+	}
 	return w.unlessOneDoes(ctx, op.role, finding)
+}
+
+// leftAlone is how many operations are left alone before it is said that none
+// ends by itself.
+const leftAlone = 8
+
+// unlessEndsByItself keeps a finding about how an operation has ended only where
+// none of several ends that nobody cancels, in as much time. Other errors stay.
+func (w *world) unlessEndsByItself(ctx context.Context, op *operation, end snapshot, finding error) error {
+	if !isViolation(finding) || w.run.scarce(op.role) {
+		return finding
+	}
+	lasted := end.received.Sub(op.begun)
+	if err := together(leftAlone, func(int) error {
+		alone, err := w.startInProgress(ctx, op.role)
+		if err != nil {
+			return err
+		}
+		if !sleep(ctx, time.Until(alone.begun.Add(lasted))) {
+			return stopped(ctx)
+		}
+		return w.inProgress(ctx, alone)
+	}); err != nil {
+		return err
+	}
+	return finding
 }
 
 // oneDoes is how many operations are cancelled once each before it is said that
