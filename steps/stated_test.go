@@ -24,10 +24,20 @@ import (
 // shortWaits keep the runs of these tests short; nothing is judged by them.
 const shortWaits = "timeouts: {request: 1s, settle: 300ms, observe: 50ms}\n"
 
-// described is a target of a target file.
+// patientWaits are for servers that answer at once: under the race detector the
+// first answers can take seconds.
+const patientWaits = "timeouts: {request: 30s, settle: 300ms, observe: 50ms}\n"
+
+// described is a target of a target file with shortWaits.
 func described(t *testing.T, format string, args ...any) *targets.Target {
 	t.Helper()
-	target, err := targets.Parse("target.yaml", fmt.Appendf(nil, shortWaits+format, args...), targets.LoadOptions{AllowForeign: true})
+	return written(t, shortWaits+format, args...)
+}
+
+// written is a target of a target file.
+func written(t *testing.T, format string, args ...any) *targets.Target {
+	t.Helper()
+	target, err := targets.Parse("target.yaml", fmt.Appendf(nil, format, args...), targets.LoadOptions{AllowForeign: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, target.Close()) })
 	return target
@@ -82,9 +92,7 @@ func TestServersThatCannotBeJudged(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			target := described(t, "rest: {url: %s/v1}\n%s", tt.address, tt.roles)
-			target.Timeouts.Request = 30 * time.Second // under the race detector the first answers can take seconds
-			r := judge(t, target, Options{})
+			r := judge(t, written(t, patientWaits+"rest: {url: %s/v1}\n%s", tt.address, tt.roles), Options{})
 			assert.Equal(t, tt.code, r.ExitCode(), r.Reason)
 			assert.Contains(t, r.Reason+" "+r.Problem, tt.reason)
 			noSuiteError(t, r)
