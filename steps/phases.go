@@ -1,0 +1,243 @@
+package steps
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/lro-tools/conform/reports"
+	"github.com/lro-tools/conform/targets"
+)
+
+// rounds runs cases as often as each is repeated.
+func (s *suite) rounds(ctx context.Context, cases []*planned) {
+	if len(cases) == 0 {
+		return
+	}
+	cases = slowestFirst(cases)
+	rounds, batch := max(1, s.run.options.Repeat), max(1, sideBySideAtMost/len(cases))
+	for i := 0; i < rounds; i += batch {
+		if i > 0 && ctx.Err() != nil {
+			break // the first round says of every case why it was not judged
+		}
+		s.godog(ctx, script{cases, i, min(batch, rounds-i)})
+	}
+}
+
+// sideBySide judges cases that do not harm each other on a server that works.
+// Some are run once more: those that missed their moment on a busy machine, and
+// those that others may have disturbed.
+func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
+	if s.run.options.Repeat > 1 { // which is several tries already
+		s.rounds(ctx, cases)
+		return
+	}
+	s.patient = true
+	s.rounds(ctx, cases)
+	s.rounds(ctx, s.unsettled(ctx, cases))
+	s.oneByOne(ctx, s.disturbedBy(cases))
+	s.oneByOne(ctx, s.misattributed(cases))
+	s.patient = false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cases {
+		if r, ok := s.results[c.id]; ok && !s.told[c.id] {
+			s.announce(r)
+		}
+	}
+}
+
+// unsettledAtMost is the part of the cases, one in so many, that is run once
+// more, and unsettledAnyway how many are in any case: where more cannot be told,
+// it is no matter of the moment.
+const (
+	unsettledAtMost = 20
+	unsettledAnyway = 8
+)
+
+// unsettled are the cases that missed their moment: on a transport where next to
+// all could tell, and none found anything, those that could not.
+func (s *suite) unsettled(ctx context.Context, cases []*planned) []*planned {
+	if ctx.Err() != nil {
+		return nil
+	}
+	var out []*planned
+	for _, t := range targets.Transports() {
+		var open []*planned
+		all, found := 0, false
+		for _, c := range cases {
+			if c.transport != t {
+				continue
+			}
+			all++
+			r := s.results[c.id]
+			found = found || broken(r)
+			if r.Verdict == reports.Inconclusive {
+				open = append(open, c)
+			}
+		}
+		if !found && len(open) <= max(all/unsettledAtMost, unsettledAnyway) {
+			out = append(out, open...)
+		}
+	}
+	return out
+}
+
+// oneByOneAtMost is how many cases of a transport are run once more by
+// themselves.
+const oneByOneAtMost = 8
+
+// oneByOne runs cases by themselves.
+func (s *suite) oneByOne(ctx context.Context, cases []*planned) {
+	for _, c := range cases {
+		if ctx.Err() != nil {
+			return
+		}
+		s.rounds(ctx, []*planned{c})
+	}
+}
+
+// disturbedBy are cases that could not tell because an operation ended, or was
+// touched, without their doing, and whose requirement is not found broken by
+// others. First come those about the cancels of others, which is the likely
+// cause and would not be found by cases that disturb each other.
+func (s *suite) disturbedBy(cases []*planned) []*planned {
+	var out []*planned
+	for _, t := range targets.Transports() {
+		failed := map[string]bool{}
+		var first, then []*planned
+		for _, c := range cases {
+			switch r := s.results[c.id]; {
+			case c.transport != t:
+			case broken(r):
+				failed[c.requirement.ID] = true
+			case r.Verdict != reports.Inconclusive || !s.disturbed[c.id]:
+			case c.requirement.ID == siblings:
+				first = append(first, c)
+			default:
+				then = append(then, c)
+			}
+		}
+		open := slices.DeleteFunc(append(first, then...), func(c *planned) bool { return failed[c.requirement.ID] })
+		out = append(out, open[:min(len(open), oneByOneAtMost)]...)
+	}
+	return out
+}
+
+// misattributed are the cases that found something else on a server whose
+// cancels touch other operations: what they saw may be the doing of the cancels
+// of other cases. Where there are many, it is not.
+func (s *suite) misattributed(cases []*planned) []*planned {
+	touches := false
+	var found []*planned
+	for _, c := range cases {
+		switch {
+		case !broken(s.results[c.id]):
+		case c.requirement.ID == siblings:
+			touches = true
+		default:
+			found = append(found, c)
+		}
+	}
+	if !touches || len(found) > 2*oneByOneAtMost {
+		return nil
+	}
+	return found
+}
+
+// broken tells of a case that found something.
+func broken(r reports.Case) bool {
+	return r.Verdict == reports.Failed || len(r.Breaches) > 0
+}
+
+// last judges the groups that follow all other cases. Each may harm the others,
+// but that is the fault of few servers: they are run at the same time first, and
+// what was found counts for the groups that nothing happened to. The others are
+// run once more, one after the other.
+func (s *suite) last(ctx context.Context, groups [][]*planned) {
+	if len(groups) > 1 {
+		s.rehearsing = true
+		s.rounds(ctx, slices.Concat(groups...))
+		s.rehearsing = false
+		groups = slices.DeleteFunc(groups, s.settled)
+	}
+	for _, cases := range groups {
+		s.rounds(ctx, cases)
+	}
+}
+
+// settled announces the results of cases that were rehearsed, or, where one of
+// them may be owed to other cases, forgets all of them.
+func (s *suite) settled(cases []*planned) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	results := s.resultsOf(cases)
+	settled := !slices.ContainsFunc(results, func(r reports.Case) bool {
+		return broken(r) || r.Verdict == reports.Inconclusive
+	})
+	for _, r := range results {
+		if settled {
+			s.announce(r)
+		} else {
+			delete(s.results, r.ID)
+		}
+	}
+	return settled
+}
+
+// resultsOf are the results that there are of cases and their repetitions, in
+// order.
+func (s *suite) resultsOf(cases []*planned) []reports.Case {
+	var out []reports.Case
+	for _, c := range cases {
+		for n := range max(1, s.run.options.Repeat) {
+			if r, ok := s.results[c.id+repeatSuffix(n)]; ok {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// phases parts cases into those that can run side by side, and groups of those
+// that follow: what judges by all that was seen, and those that may harm all
+// others.
+func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
+	names := []string{consistent}
+	byName := map[string][]*planned{}
+	for _, c := range cases {
+		name := endangers(c)
+		if concludes(c) {
+			name = consistent
+		}
+		if byName[name] == nil && name != "" && name != consistent {
+			names = append(names, name)
+		}
+		byName[name] = append(byName[name], c)
+	}
+	for _, name := range names {
+		if len(byName[name]) > 0 {
+			groups = append(groups, byName[name])
+		}
+	}
+	return byName[""], groups
+}
+
+// concludes tells of a case that judges by what all others have seen.
+func concludes(c *planned) bool {
+	return c.requirement.ID == consistent ||
+		slices.ContainsFunc(c.steps, func(s reports.Step) bool { return strings.HasSuffix(s.Text, "of the whole run") })
+}
+
+// endangers tells of a case that may, on a faulty server, cancel the operations
+// of all others, what it sends: it runs when they have ended, so that none of
+// them is blamed. "" for all others.
+func endangers(c *planned) string {
+	switch id := c.requirement.ID; {
+	case id == "cancel.route.zero-segment-name", id == "grpc.empty-name", id == "grpc.malformed-payload":
+		return id
+	case strings.HasPrefix(id, "cancel.malformed."):
+		return "a malformed name" + c.id[strings.LastIndexByte(c.id, '/'):]
+	}
+	return ""
+}
