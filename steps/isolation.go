@@ -68,15 +68,19 @@ func (w *world) unlessMisrouted(ctx context.Context, finding error) error {
 	}
 	p, err := w.pathOf(w.it.name)
 	reached := w.settled().end != endedNever && w.settled().end != endedKnownEffect
-	if !isViolation(finding) || !w.rest() || err != nil || !strings.Contains(p.id(), "/") || reached || w.run.role(targets.Nested) != nil || w.run.scarce(targets.Nested) {
+	if !isViolation(finding) || !w.rest() || err != nil || !strings.Contains(p.id(), "/") || reached {
 		return finding
 	}
 	return w.unlessNestedMisrouted(ctx, finding)
 }
 
 // unlessNestedMisrouted keeps a finding only where the cancel of a name with
-// several segments reaches the operation that it names.
+// several segments reaches the operation that it names, if there are such. Other
+// errors stay.
 func (w *world) unlessNestedMisrouted(ctx context.Context, finding error) error {
+	if !isViolation(finding) || w.run.role(targets.Nested) != nil || w.run.scarce(targets.Nested) {
+		return finding
+	}
 	op, err := w.startInProgress(ctx, targets.Nested)
 	if err != nil {
 		return err
@@ -127,10 +131,8 @@ func thenOtherSucceeds(ctx context.Context) error {
 func thenItGoesOn(ctx context.Context) error {
 	w := of(ctx)
 	how, _ := w.facts["how"].(string)
-	err := w.unaffected(ctx, w.it, how)
-	if again, ok := w.facts["again"].(func() error); ok && err != nil && w.it.lastDone() {
-		err = w.unlessEndsAnyway(ctx, err, how, again)
-	}
+	again, _ := w.facts["again"].(func() error)
+	err := w.unaffectedBy(ctx, how, again)
 	if w.facts["waited"] != nil && isViolation(err) {
 		return w.unlessWaitAlone(ctx, err)
 	}

@@ -41,7 +41,7 @@ func thenNotFound(ctx context.Context) error {
 			return err
 		}
 		finding := w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
-		if w.rest() && w.unknownRole == targets.Nested && w.run.role(targets.Nested) == nil && !w.run.scarce(targets.Nested) {
+		if w.rest() && w.unknownRole == targets.Nested {
 			finding = w.unlessNestedMisrouted(ctx, finding)
 		}
 		return w.unlessFormToo(ctx, finding)

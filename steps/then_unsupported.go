@@ -106,11 +106,7 @@ func thenGoesOn(ctx context.Context) error {
 	if err := w.notAccepted(); err != nil {
 		return err
 	}
-	err := w.unaffected(ctx, w.it, w.refusedSo())
-	if err == nil || isViolation(err) || !w.it.lastDone() {
-		return err
-	}
-	return w.unlessEndsAnyway(ctx, err, w.refusedSo(), func() error {
+	return w.unaffectedBy(ctx, w.refusedSo(), func() error {
 		if c := w.cancel(ctx, w.it); c.err != nil || c.Accepted() {
 			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
 		}

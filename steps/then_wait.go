@@ -165,12 +165,7 @@ func thenExpiryNoEffect(ctx context.Context) error {
 	if alone {
 		return w.madeUpEnd(ctx, w.theWait())
 	}
-	const how = "a Wait that expired"
-	err = w.unaffected(ctx, w.it, how)
-	if err == nil || isViolation(err) || !w.it.lastDone() {
-		return err
-	}
-	return w.unlessEndsAnyway(ctx, err, how, func() error {
+	return w.unaffectedBy(ctx, "a Wait that expired", func() error {
 		_, err := w.expire(ctx, w.it)
 		return err
 	})

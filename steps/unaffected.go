@@ -17,6 +17,17 @@ func (w *world) unaffected(ctx context.Context, op *operation, how string) error
 	return w.unlessIdleToo(ctx, op, err)
 }
 
+// unaffectedBy watches the scenario's operation as unaffected does, and finds out
+// about one that has ended otherwise: again does once more, to w.it, what must not
+// touch it.
+func (w *world) unaffectedBy(ctx context.Context, how string, again func() error) error {
+	err := w.unaffected(ctx, w.it, how)
+	if err == nil || isViolation(err) || !w.it.lastDone() {
+		return err
+	}
+	return w.unlessEndsAnyway(ctx, err, how, again)
+}
+
 // unlessIdleToo keeps the finding that an operation was touched only where one
 // that is looked at as often, and of which nothing else is asked, is not:
 // cancel.isolation.get-no-effect owns that. Other errors stay.

@@ -99,7 +99,7 @@ func cancelCaseMutants() []Mutant {
 			Fault:  Fault{Options: noCancel, Target: withoutCancel, Service: noRoute.Service, REST: noRoute.REST}},
 		{Name: "bodiless-not-implemented-page", Doc: "Has no cancel, and says so with a page where the request has no body.",
 			Breaks: []string{"cancel.unimplemented.json-error"},
-			Fault:  Fault{Options: noCancel, REST: inForm(func(body []byte) bool { return len(body) == 0 }, page)}},
+			Fault:  Fault{Options: noCancel, REST: bodilessAnswers(page)}},
 		{Name: "nested-not-implemented-but-cancels", Doc: "Says that it has no cancel, which it finds out for a child when it is done.",
 			Breaks: []string{"cancel.unimplemented.no-effect"},
 			Fault: Fault{Target: withoutCancel, Service: func(next Service) Service {
@@ -172,7 +172,7 @@ func cancelCaseMutants() []Mutant {
 			d.header.Set("Content-Type", "text/plain")
 		}),
 		{Name: "bodiless-error-bare", Doc: "Has no envelope for the error of a request without a body.",
-			Breaks: []string{"error.http.json-envelope"}, Fault: Fault{REST: inForm(func(body []byte) bool { return len(body) == 0 }, func(d *draft) {
+			Breaks: []string{"error.http.json-envelope"}, Fault: Fault{REST: bodilessAnswers(func(d *draft) {
 				if d.status == http.StatusNotFound {
 					bare(d)
 				}
@@ -261,12 +261,12 @@ func bodilessCancels(next Service) Service {
 	})(next)
 }
 
-// inForm returns the hook of a REST side that answers cancels with such a body
-// otherwise.
-func inForm(applies func(body []byte) bool, edit func(d *draft)) func(http.Handler) http.Handler {
+// bodilessAnswers returns the hook of a REST side that answers cancels without a
+// body otherwise.
+func bodilessAnswers(edit func(d *draft)) func(http.Handler) http.Handler {
 	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
 		d := record(next, r)
-		if applies(body) {
+		if len(body) == 0 {
 			edit(d)
 		}
 		d.send(w)

@@ -175,6 +175,11 @@ func kindMutants() []Mutant {
 		})
 	}
 	aborted := func(op *longrunningpb.Operation) { end(op, codes.Aborted, "the worker was lost") }
+	waitAborted := waited(func(_, op *longrunningpb.Operation) {
+		if isCancelled(op) {
+			aborted(op)
+		}
+	})
 	resumed := func(op *longrunningpb.Operation) { op.Done, op.Result = false, nil; setState(op, running) }
 	deaf := func(next Service) Service {
 		return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
@@ -241,11 +246,7 @@ func kindMutants() []Mutant {
 		mutant(Pending, "pending-listed-running", "Lists from an index that is not told of what is cancelled in its queue.", listedRunning(isCancelled), "list.consistent-with-get"),
 		mutant(Nested, "nested-wait-unbounded", "Waits until a child is done, whatever the request asks for.", unbounded, waitBounded),
 		mutant(Pending, "pending-wait-unbounded", "Waits until what is queued is done, whatever the request asks for.", unbounded, waitBounded),
-		mutant(Nested, "nested-wait-aborted", "Shows a cancelled child as aborted to those who wait.", waited(func(_, op *longrunningpb.Operation) {
-			if isCancelled(op) {
-				aborted(op)
-			}
-		}), waitEqualsGet),
+		mutant(Nested, "nested-wait-aborted", "Shows a cancelled child as aborted to those who wait.", waitAborted, waitEqualsGet),
 		mutant(Slow, "slow-never-ends", "Accepts the cancel of work that does not listen before it is done.", deaf, "cancel.effect.best-effort"),
 		mutant(Nested, "nested-not-done", "Sets the error of a cancelled child and forgets done.",
 			cancelledSeen(func(op *longrunningpb.Operation) { op.Done = false; setState(op, running) }), "cancel.state.done", "operation.result.none-before-done"),
@@ -289,11 +290,7 @@ func kindMutants() []Mutant {
 		mutant(Slow, "slow-listed-running", "Lists from an index that is not told of what had to be killed.", listedRunning(isCancelled), "list.consistent-with-get"),
 		mutant(Pending, "pending-wait-sleeps-when-done", "Waits for a worker to end what never had one.", sleepsWhenDone, waitImmediate),
 		mutant(Slow, "slow-wait-sleeps-when-done", "Waits for a worker that had to be killed.", sleepsWhenDone, waitImmediate),
-		mutant(Slow, "slow-wait-aborted", "Shows what had to be killed as aborted to those who wait.", waited(func(_, op *longrunningpb.Operation) {
-			if isCancelled(op) {
-				aborted(op)
-			}
-		}), waitEqualsGet),
+		mutant(Slow, "slow-wait-aborted", "Shows what had to be killed as aborted to those who wait.", waitAborted, waitEqualsGet),
 		mutant(Nested, "nested-expiry-cancels", "Binds a child to the Wait for it: when that expires, it is cancelled.", expiryCancels, waitExpiry),
 		mutant(Pending, "pending-expiry-cancels", "Takes what nobody waits for any longer out of its queue.", expiryCancels, waitExpiry),
 		mutant(Slow, "slow-wait-not-woken", "Wakes those who wait when a cancel has stopped the work at once.", sleepy, waitReleased),

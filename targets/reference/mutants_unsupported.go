@@ -50,7 +50,7 @@ func unsupportedMutants() []Mutant {
 		{Name: "no-cancel-denied", Doc: "Says over gRPC that nobody may cancel, when it cannot.",
 			Breaks: []string{"cancel.unimplemented.grpc-12"},
 			Fault: Fault{Options: noCancel,
-				Target: func(t *targets.Target) { t.Cancel = targets.CancelUnsupported },
+				Target: withoutCancel,
 				Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					if CallOf(ctx).Transport == targets.GRPC && peek(ctx, next, r.GetName()) != nil {
 						return refuse(codes.PermissionDenied, "CANCEL_DISABLED", "nobody may cancel")
