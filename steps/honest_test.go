@@ -104,3 +104,20 @@ func TestHonestServer(t *testing.T) {
 		})
 	}
 }
+
+// TestBusyServer demands that a server which is too busy for a cancel now and then
+// is judged all the same, by operations that it was not too busy for.
+func TestBusyServer(t *testing.T) {
+	t.Parallel()
+	v, ok := reference.LookupVariant("cancels-often-busy")
+	require.True(t, ok)
+	s, err := reference.NewVariant(reference.Options{Natural: 500 * time.Millisecond}, v)
+	require.NoError(t, err)
+	r := judge(t, describe(t, s), Options{Run: []string{"cancel.response.returns-promptly", "cancel.deadline.safe", "cancel.rejected.no-effect",
+		"cancel.repeat.*", "wait.released-on-cancel"}})
+	for _, c := range r.Cases {
+		if c.Verdict == reports.Inconclusive || c.Verdict == reports.Failed {
+			t.Errorf("%s is %s: %s", c.ID, c.Verdict, c.Reason)
+		}
+	}
+}

@@ -70,11 +70,16 @@ func whenSendsRefusable(ctx context.Context, reason string) error {
 	if err := w.mayCall(r.Principal); err != nil {
 		return err
 	}
-	w.it.attempt()
-	c := w.raw(ctx, r, "")
+	op, c, err := w.afresh(ctx, w.it, func(op *operation) (call, error) {
+		w.it = op
+		op.attempt()
+		r, _ := w.oddCancel(reason)
+		return w.raw(ctx, r, ""), nil
+	})
+	w.it = op
 	w.facts["call"] = c
 	w.facts["calls"] = []call{c}
-	return nil
+	return err
 }
 
 // mayCall rules on a caller that the target file does not have.
@@ -126,7 +131,12 @@ func (w *world) cancelNearby(ctx context.Context) error {
 		if !notFound(got.Exchange) && !malformed && !(got.Accepted() && envelope(object(got.Doc))) {
 			continue
 		}
-		c := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(n)}, "the name of no operation")
+		c, err := w.repeatTransient(ctx, func() call {
+			return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(n)}, "the name of no operation")
+		})
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
 		all = append(all, c)
 	}
 	w.facts["calls"] = all

@@ -130,11 +130,15 @@ func whenCancelsPastEnd(ctx context.Context) error {
 // the success of the second looks.
 func whenCancelsAgain(ctx context.Context) error {
 	w := of(ctx)
-	op, err := w.cancelIt(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := w.repeat(ctx, op)
+	var r repetition
+	_, _, err := w.afresh(ctx, w.it, func(op *operation) (call, error) {
+		w.it = op
+		op, err := w.cancelIt(ctx)
+		if err == nil {
+			r, err = w.repeat(ctx, op)
+		}
+		return r.call, err
+	})
 	switch {
 	case err != nil:
 		return err
@@ -204,9 +208,16 @@ func whenGivesUp(ctx context.Context) error {
 				return err
 			}
 		}
-		r, err := w.giveUp(ctx, op, how)
+		var r repetition
+		op, _, err := w.afresh(ctx, op, func(op *operation) (_ call, err error) {
+			r, err = w.giveUp(ctx, op, how)
+			return r.call, err
+		})
 		if err != nil {
 			return err
+		}
+		if i == 0 {
+			w.it = op
 		}
 		out = append(out, r)
 	}

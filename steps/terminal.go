@@ -285,7 +285,11 @@ func (w *world) timeCancels(ctx context.Context, cancel func(*operation) call) e
 	}
 	var all []timing
 	for op := w.it; ; {
-		t, err := w.timeCancel(ctx, op, other, cancel)
+		var t timing
+		last, _, err := w.afresh(ctx, op, func(op *operation) (_ call, err error) {
+			t, err = w.timeCancel(ctx, op, other, cancel)
+			return t.call, err
+		})
 		if err != nil {
 			return err
 		}
@@ -294,7 +298,7 @@ func (w *world) timeCancels(ctx context.Context, cancel func(*operation) call) e
 		if !t.tardy() || len(all) == 2 {
 			return nil
 		}
-		if op, err = w.startInProgress(ctx, op.role); err != nil {
+		if op, err = w.startInProgress(ctx, last.role); err != nil {
 			return err
 		}
 	}
@@ -316,6 +320,13 @@ func (w *world) timeCancel(ctx context.Context, op, other *operation, cancel fun
 		if l.done {
 			stopped = time.Since(sent)
 			return true, nil
+		}
+		select {
+		case <-returned:
+			if t.err == nil && transient(t.Exchange) { // which says nothing of the time
+				return true, nil
+			}
+		default:
 		}
 		c, err := w.get(ctx, other)
 		control = max(control, c.Elapsed)

@@ -232,6 +232,21 @@ func whenCancelsUnknownTwice(ctx context.Context) error {
 	return whenCancelsUnknown(ctx)
 }
 
+// afresh has do make a cancel until its answer is not transient, each time of a
+// fresh operation of the role, and three times at most: it is not known whether the
+// one before had an effect. The operation of the last is returned.
+func (w *world) afresh(ctx context.Context, op *operation, do func(op *operation) (call, error)) (*operation, call, error) {
+	for try := 1; ; try++ {
+		c, err := do(op)
+		if err != nil || c.err != nil || !transient(c.Exchange) || try == transientTries {
+			return op, c, err
+		}
+		if op, err = w.startInProgress(ctx, op.role); err != nil {
+			return op, c, err
+		}
+	}
+}
+
 // repeatTransient makes a call that has no effect until its answer is not
 // transient, three times at most. No answer is a ruling.
 func (w *world) repeatTransient(ctx context.Context, do func() call) (call, error) {

@@ -70,6 +70,16 @@ func racesVariants() []Variant {
 					return nil
 				}}
 			}}},
+		{Name: "cancels-often-busy", Alone: true, Doc: "Answers UNAVAILABLE to every seventh cancel.",
+			Fault: Fault{Service: func(next Service) Service {
+				var calls atomic.Int64
+				return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if calls.Add(1)%7 == 0 {
+						return refuse(codes.Unavailable, "BUSY", "try again later")
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
 		{Name: "queue-moves", Doc: "Starts a queued operation, and ends it, while a cancel of it is on its way.",
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
 				if h.kind == Pending && isCancelled(op) {
