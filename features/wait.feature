@@ -20,6 +20,11 @@ Feature: Wait and cancelled operations
         | nested  |
         | slow    |
 
+    Scenario: A Wait that begins while the operation stops ends with it
+      Given a slow operation
+      When the client cancels it, and waits for it before it has stopped
+      Then the Wait ends soon, with the cancelled operation
+
   @req:wait.timeout-bound
   Rule: Wait never lasts longer than its timeout (plus slack).
 
@@ -41,6 +46,11 @@ Feature: Wait and cancelled operations
     Scenario: A Wait ends with a timeout of less than a second
       Given a running operation
       When the client waits for it, for half a second
+      Then the Wait ends in time
+
+    Scenario: A Wait for an operation that is being cancelled ends with its timeout
+      Given a slow operation
+      When the client cancels it, and waits for it for half a second before it has stopped
       Then the Wait ends in time
 
   @req:wait.done-immediate
@@ -92,6 +102,12 @@ Feature: Wait and cancelled operations
         | kind    |
         | pending |
         | nested  |
+
+    Scenario: The expiry of a second Wait changes nothing either
+      Given a running operation
+      When the client waits for it twice, for half a second each
+      Then the expiry is no error
+      And the expiry leaves the operation alone
 
   @req:wait.equals-get
   Rule: The terminal operation returned by Wait has the same result as Get.

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -156,7 +157,8 @@ func givenCancelledWaited(ctx context.Context) error {
 	if err := givenInProgress(ctx, string(targets.Running)); err != nil {
 		return err
 	}
-	_, err := w.cancelWhileWaiting(ctx, w.it)
+	r, err := w.cancelWhileWaiting(ctx, w.it)
+	w.it = cmp.Or(r.op, w.it)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -14,6 +15,9 @@ import (
 func waitSteps() []definition {
 	return []definition{
 		step(`the client waits for it, for (a|half a) second`, whenWaitsShortly),
+		step(`the client waits for it twice, for half a second each`, whenWaitsTwice),
+		step(`the client cancels it, and waits for it for half a second before it has stopped`, whenWaitsStopping),
+		step(`the client cancels it, and waits for it before it has stopped`, whenCancelsThenWaits),
 		step(`the client waits for it`, whenWaits),
 		step(`the client waits for it again and again, at last without a timeout`, whenWaitsAgain),
 		step(`the client cancels it while a Wait for it is pending`, whenCancelsWaiting),
@@ -45,6 +49,30 @@ func whenWaitsShortly(ctx context.Context, how string) error {
 	return err
 }
 
+// whenWaitsTwice has one Wait expire after another: the second may find what the
+// first has left.
+func whenWaitsTwice(ctx context.Context) error {
+	of(ctx).facts["twice"] = true
+	return whenWaitsShortly(ctx, "half a")
+}
+
+// whenWaitsStopping waits for an operation that is being cancelled.
+func whenWaitsStopping(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	w.facts["stopping"] = true
+	return whenWaitsShortly(ctx, "half a")
+}
+
+// whenCancelsThenWaits cancels an operation and waits for it then: it becomes
+// cancelled when it has stopped, and the Waits are pending by then.
+func whenCancelsThenWaits(ctx context.Context) error {
+	of(ctx).facts["stopping"] = true
+	return whenCancelsWaiting(ctx)
+}
+
 // thenWaitBounded judges that a Wait for an operation in progress ends with
 // its timeout. What it ends with is judged elsewhere.
 func thenWaitBounded(ctx context.Context) error {
@@ -59,6 +87,9 @@ func thenWaitBounded(ctx context.Context) error {
 			return w.endedInTime(x)
 		}
 		doubt := w.prompt(ctx, w.it, x.control)
+		if w.facts["stopping"] != nil && !w.it.inProgressAfter(x.call.Start) {
+			doubt = inconclusive("the operation may have stopped before the Wait for it began (see wait.done-immediate)")
+		}
 		if x.outlasted() && x.bound < allowed {
 			doubt = inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell: it would need %v", w.slack())
 		}
@@ -298,6 +329,7 @@ func whenCancelsWaiting(ctx context.Context) error {
 		return err
 	}
 	r, err := w.cancelWhileWaiting(ctx, w.it)
+	w.it = cmp.Or(r.op, w.it)
 	w.facts["release"] = r
 	if r.hung.err != nil && w.plan.requirement.ID == "wait.released-on-cancel" {
 		return nil
@@ -334,7 +366,7 @@ func thenReleased(ctx context.Context) error {
 		case last.found && !last.garbled && last.done:
 			return nil
 		case r.early:
-			return inconclusive("Wait answered %s before the cancel", last.Status())
+			return inconclusive("Wait answered %s too soon to tell of the cancellation", last.Status())
 		case r.stale, last.found && !last.garbled:
 			return inconclusive("Wait answered that the operation was in progress, or not at all, when it was done (see wait.done-immediate)")
 		case last.err == nil && transient(last.call.Exchange):

@@ -178,11 +178,25 @@ func (w *world) sightWait(op *operation, c call) look {
 	return w.sight(op, c)
 }
 
-// expire waits for an operation in progress until the Wait expires.
+// expire waits for an operation in progress until the Wait expires, and for a
+// second time, or when it is being cancelled, where the scenario says so.
 func (w *world) expire(ctx context.Context, op *operation) (waited, error) {
 	asked, ok := w.facts["asked"].(time.Duration)
 	if !ok {
 		asked = shortWait
+	}
+	if w.facts["stopping"] != nil {
+		var err error
+		if op, _, err = w.cancelOnce(ctx, op); err != nil {
+			return waited{}, err
+		}
+		w.it = op
+		defer w.watch(ctx, op, controlPause/2)()
+	}
+	if w.facts["twice"] != nil {
+		if x, err := w.wait(ctx, op, asked, time.Hour); err != nil || !x.Accepted() {
+			return x, err
+		}
 	}
 	return w.wait(ctx, op, asked, time.Hour)
 }
@@ -204,8 +218,9 @@ type release struct {
 	// stale: the last Wait was asked for when Get had shown the end already.
 	stale   bool
 	control time.Duration // the longest Get of another operation meanwhile
-	early   bool          // a Wait ended with an error before the cancel was sent
+	early   bool          // a Wait ended with an error before the cancellation could end it
 	hung    call          // the cancel, where it brought no answer
+	busy    *call         // the cancel, where its answer was transient
 }
 
 // waiters is how many Waits are pending when a cancel is to end them: a server
@@ -226,19 +241,39 @@ func (w *world) freshWhileWaiting(ctx context.Context) (release, error) {
 // follows all to their end. A Wait may answer at any time that the operation is in
 // progress; it is then asked again.
 func (w *world) cancelWhileWaiting(ctx context.Context, op *operation) (release, error) {
+	var out release
+	_, _, err := w.afresh(ctx, op, func(op *operation) (_ call, err error) {
+		out, err = w.cancelOnceWhileWaiting(ctx, op)
+		if out.busy != nil {
+			return *out.busy, nil
+		}
+		return out.hung, err
+	})
+	if err == nil && out.busy != nil {
+		err = inconclusive("cancel answered %s, %d times", out.busy.Status(), transientTries)
+	}
+	return out, err
+}
+
+// cancelOnceWhileWaiting is cancelWhileWaiting for one operation, whatever its
+// cancel is answered.
+func (w *world) cancelOnceWhileWaiting(ctx context.Context, op *operation) (release, error) {
 	out := release{op: op}
 	stop := w.control(ctx)
 	defer stop()
 	waiting, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	seen := make(chan []call, waiters)
-	for range waiters {
-		go func() { seen <- w.keepWaiting(waiting, op) }()
-	}
-	sent, err := w.cancelWaited(ctx, op, &out)
+	pending := 0
+	since, err := w.cancelWaited(ctx, op, &out, func() {
+		for pending < waiters {
+			pending++
+			go func() { seen <- w.keepWaiting(waiting, op) }()
+		}
+	})
 	if err != nil {
 		giveUp()
-		for range waiters {
+		for range pending {
 			<-seen
 		}
 		return out, err
@@ -257,37 +292,52 @@ func (w *world) cancelWhileWaiting(ctx context.Context, op *operation) (release,
 	if out.control = stop(); ctx.Err() != nil {
 		return out, stopped(ctx)
 	}
-	w.readWaits(&out, all, sent)
+	w.readWaits(&out, all, since)
 	return out, nil
 }
 
-// cancelWaited cancels the operation once Waits for it are pending, and follows
-// it to its end; sent is when the cancel was sent.
-func (w *world) cancelWaited(ctx context.Context, op *operation, out *release) (sent time.Time, err error) {
-	if err = w.lookOn(ctx, op, becomesPending); err != nil {
-		return sent, err
+// cancelWaited cancels the operation once Waits for it are pending, which begin
+// starts, and follows it to its end. Where the scenario says so they begin when the
+// cancel was accepted, and the operation has not stopped yet. since is when all
+// were pending that the cancellation is to end.
+func (w *world) cancelWaited(ctx context.Context, op *operation, out *release, begin func()) (since time.Time, err error) {
+	stopping := w.facts["stopping"] != nil
+	if !stopping {
+		begin()
+		if err = w.lookOn(ctx, op, becomesPending); err != nil {
+			return since, err
+		}
 	}
-	sent = time.Now()
+	since = time.Now()
 	c := w.cancel(ctx, op)
 	switch {
 	case c.err != nil && ctx.Err() != nil:
-		err = stopped(ctx)
+		return since, stopped(ctx)
 	case c.err != nil:
 		out.hung = c
-		err = inconclusive("the cancel brought no answer: %v", c.err)
+		return since, inconclusive("the cancel brought no answer: %v", c.err)
 	case transient(c.Exchange):
-		err = inconclusive("cancel answered %s", c.Status())
+		out.busy = &c
+		return since, inconclusive("cancel answered %s", c.Status())
 	case !c.Accepted():
-		err = w.refused(c)
-	default:
-		out.settled, err = w.becomesCancelled(ctx, op)
+		return since, w.refused(c)
 	}
-	return sent, err
+	if stopping {
+		begin()
+		if err = w.lookOn(ctx, op, becomesPending); err != nil {
+			return since, err
+		}
+		if since = time.Now(); op.lastDone() {
+			return since, inconclusive("the operation had stopped before a Wait for it was pending")
+		}
+	}
+	out.settled, err = w.becomesCancelled(ctx, op)
+	return since, err
 }
 
 // readWaits takes the Wait of which most is to be said: one that was pending
 // and has not shown the end, else one that has, else one that was refused.
-func (w *world) readWaits(out *release, all [][]call, sent time.Time) {
+func (w *world) readWaits(out *release, all [][]call, since time.Time) {
 	best := -1
 	for _, calls := range all {
 		r := *out
@@ -299,7 +349,7 @@ func (w *world) readWaits(out *release, all [][]call, sent time.Time) {
 		}
 		last := r.last.call
 		r.stale = last.Start.After(r.settled.received)
-		r.early = last.err == nil && !last.Accepted() && last.End().Before(sent)
+		r.early = last.err == nil && !last.Accepted() && last.End().Before(since)
 		rank := 2
 		switch {
 		case r.early:

@@ -35,6 +35,7 @@ func Mutants() []Mutant {
 		deleteMutants(),
 		authMutants(),
 		caseMutants(),
+		stageMutants(),
 	)
 }
 

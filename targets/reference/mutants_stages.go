@@ -1,0 +1,68 @@
+package reference
+
+import (
+	"context"
+	"time"
+
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/grpc/codes"
+)
+
+// stageMutants have faults that show at one stage of an operation only: while it
+// stops, when it has failed, at its start after the cancel of another, or in a
+// call over the other transport than that of its cancel.
+func stageMutants() []Mutant {
+	return stoppingMutants()
+}
+
+// stoppingMutants are wrong about what is being cancelled and has not stopped yet.
+func stoppingMutants() []Mutant {
+	stopping := func(op *longrunningpb.Operation) bool { return stateOf(op) == cancelling }
+	waiting := func(wait waitFunc) func(Service) Service {
+		return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			if stopping(before) {
+				return wait(ctx, next, r, before)
+			}
+			return next.Wait(ctx, r)
+		})
+	}
+	return []Mutant{
+		{Name: "stopping-wait-not-woken", Doc: "Has those wait for their timeouts who come when the operation is being cancelled: it has left the table of those to be woken.",
+			Breaks: []string{waitReleased}, Fault: Fault{Service: waiting(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
+					return nil, err
+				}
+				return next.Wait(ctx, r)
+			})}},
+		{Name: "stopping-wait-unbounded", Doc: "Takes a timeout of less than two seconds for none where the operation is being cancelled, and misses its end.",
+			Breaks: []string{waitBounded}, Fault: Fault{Service: waiting(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if r.GetTimeout().AsDuration() < 2*time.Second {
+					return nil, pass(ctx, forever)
+				}
+				return next.Wait(ctx, r)
+			})}},
+		{Name: "second-expiry-cancels", Doc: "Takes the second Wait that expires for the last, and cancels what nobody waits for any longer.",
+			Breaks: []string{waitExpiry}, Fault: Fault{Service: secondExpiry(func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				return op, plainCancel(asOwner(ctx), next, op.GetName())
+			})}},
+		{Name: "second-expiry-fails", Doc: "Fails when a Wait expires for an operation that another has expired for.",
+			Breaks: []string{waitExpiry}, Fault: Fault{Service: secondExpiry(func(context.Context, Service, *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				return nil, refuse(codes.FailedPrecondition, "TIMER_SET", "the timer is set already")
+			})}},
+	}
+}
+
+// secondExpiry returns the hook of a service that does something when a Wait
+// expires for an operation that another has expired for.
+func secondExpiry(again func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error)) func(Service) Service {
+	return func(next Service) Service {
+		expired := newNameSet()
+		return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+			op, err := next.Wait(ctx, r)
+			if err == nil && !op.GetDone() && expired.add(op.GetName()) == 2 {
+				return again(ctx, next, op)
+			}
+			return op, err
+		})(next)
+	}
+}
