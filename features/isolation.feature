@@ -16,6 +16,11 @@ Feature: Cancel touches one operation only
       When the client cancels it and follows it to its end
       Then the others go on
 
+    Scenario: Operations that are started after a cancel go on
+      Given a running operation
+      When the client cancels it and starts another, again and again
+      Then the others go on
+
     Scenario Outline: The cancel of a <kind> operation leaves others alone
       Given a <kind> operation
       And two other running operations

@@ -74,15 +74,22 @@ func givenOld(ctx context.Context) error {
 func givenNew(ctx context.Context) error {
 	w := of(ctx)
 	w.facts["single"] = true
-	op, err := w.start(ctx, targets.Running, "")
-	if err == nil && op.begun.Before(w.began) { // the one that was looked at before the first case
-		op, err = w.start(ctx, targets.Running, "")
-	}
+	op, err := w.startNew(ctx)
 	if err == nil {
 		op.unseen = true
 	}
 	w.it = op
 	return err
+}
+
+// startNew starts a running operation, and be there one that was looked at before
+// the first case.
+func (w *world) startNew(ctx context.Context) (*operation, error) {
+	op, err := w.start(ctx, targets.Running, "")
+	if err == nil && op.begun.Before(w.began) {
+		op, err = w.start(ctx, targets.Running, "")
+	}
+	return op, err
 }
 
 // givenOthers starts bystanders, each seen in progress.

@@ -17,6 +17,7 @@ func isolationSteps() []definition {
 	return []definition{
 		step(`two operations, the id of one (.+) the other's`, givenPair),
 		step(`the client (gets|lists|waits for) it very often`, whenPolls),
+		step(`the client cancels it and starts another, again and again`, whenStartsAfter),
 		step(`the client aborts its calls to (get|list|wait for) it`, whenAborts),
 		step(`the others? go(?:es)? on`, thenOthersGoOn),
 		step(`the other succeeds`, thenOtherSucceeds),
@@ -57,6 +58,38 @@ func thenOthersGoOn(ctx context.Context) error {
 		return w.unaffected(ctx, w.others[i], "the cancel of another operation")
 	})
 	return w.unlessMisrouted(ctx, err)
+}
+
+// followers is how many operations are started each after the cancel of another:
+// the first may have been started by another case, or taken up by another worker.
+const followers = 4
+
+// whenStartsAfter cancels operations, and starts another after each: at once, or
+// when it has stopped.
+func whenStartsAfter(ctx context.Context) error {
+	w := of(ctx)
+	for i := range followers {
+		if i > 0 {
+			op, err := w.startInProgress(ctx, w.it.role)
+			if err != nil {
+				return err
+			}
+			w.it = op
+		}
+		cancelled, err := w.cancelIt(ctx)
+		if err == nil && i%2 == 1 {
+			_, err = w.becomesCancelled(ctx, cancelled)
+		}
+		if err != nil {
+			return err
+		}
+		op, err := w.startNew(ctx)
+		if err != nil {
+			return err
+		}
+		w.others = append(w.others, op)
+	}
+	return nil
 }
 
 // unlessMisrouted keeps a finding about a cancel over REST of a name with several

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -41,6 +42,8 @@ func stoppingMutants() []Mutant {
 				}
 				return next.Wait(ctx, r)
 			})}},
+		{Name: "next-inherits-cancel", Doc: "Does not reset the flag of a worker that was stopped: the next operation that it takes up stops as well.",
+			Breaks: []string{"cancel.isolation.siblings"}, Alone: true, Fault: Fault{Service: func(next Service) Service { return &inheriting{Service: next} }}},
 		{Name: "second-expiry-cancels", Doc: "Takes the second Wait that expires for the last, and cancels what nobody waits for any longer.",
 			Breaks: []string{waitExpiry}, Fault: Fault{Service: secondExpiry(func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				return op, plainCancel(asOwner(ctx), next, op.GetName())
@@ -50,6 +53,31 @@ func stoppingMutants() []Mutant {
 				return nil, refuse(codes.FailedPrecondition, "TIMER_SET", "the timer is set already")
 			})}},
 	}
+}
+
+// An inheriting Service cancels the running operation that is started first after
+// the cancel of another.
+type inheriting struct {
+	Service
+	flag atomic.Bool
+}
+
+// Start implements Service.
+func (i *inheriting) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := i.Service.Start(ctx, r)
+	if err == nil && r.Kind == Running && i.flag.Swap(false) {
+		_ = plainCancel(asOwner(ctx), i.Service, op.GetName())
+	}
+	return op, err
+}
+
+// Cancel implements Service.
+func (i *inheriting) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	err := i.Service.Cancel(ctx, r)
+	if err == nil {
+		i.flag.Store(true)
+	}
+	return err
 }
 
 // secondExpiry returns the hook of a service that does something when a Wait
