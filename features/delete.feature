@@ -45,6 +45,20 @@ Feature: Delete and cancelled operations
       And cancel does not find it either
       And it does not come back
 
+    Scenario: What was deleted before it could succeed does not come back
+      Given a server that offers Delete
+      And an operation that is about to succeed
+      When the client deletes it before its end, and follows its like to the end
+      Then Get does not find it any more
+      And it does not come back
+
+    Scenario: What was deleted while it was being cancelled does not come back
+      Given a server that offers Delete
+      And a slow operation
+      When the client cancels and deletes it before its end, and follows its like to the end
+      Then Get does not find it any more
+      And it does not come back
+
   @req:delete.is-not-cancel
   Rule: Delete does not cancel: the work goes on (not observable through the Operations API after deletion).
 

@@ -13,6 +13,7 @@ func deleteSteps() []definition {
 		step(`the client deletes it`, whenDeletes),
 		step(`the client deletes what was deleted before`, whenDeletesAgain),
 		step(`a server that offers Delete`, givenDelete),
+		step(`the client (cancels and )?deletes it before its end, and follows its like to the end`, whenDeletesEarly),
 		step(`the client deletes it, and asks for it`, whenDeletesAndAsks),
 		step(`the deletion is accepted`, thenDeleted),
 		step(`Get does not find it any more`, thenGone),
@@ -67,6 +68,59 @@ func whenDeletesAgain(ctx context.Context) error {
 		return err
 	}
 	return w.wantsError(c, "the deletion of what was deleted is no error here")
+}
+
+// whenDeletesEarly deletes an operation that is in progress, be it that it is
+// being cancelled, and follows another of its role, which ends after it, to its end:
+// a worker that knows nothing of the deletion has written its result by then.
+func whenDeletesEarly(ctx context.Context, first string) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Delete); err != nil {
+		return err
+	}
+	cancels := first != ""
+	w.facts["early"] = true
+	for try := 1; ; try++ {
+		if cancels {
+			if _, err := w.cancelIt(ctx); err != nil {
+				return err
+			}
+		}
+		c := w.delete(ctx, w.it, "")
+		w.facts["call"] = c
+		switch {
+		case c.err != nil && ctx.Err() != nil:
+			return stopped(ctx)
+		case c.err != nil:
+			return inconclusive("Delete brought no answer: %v", c.err)
+		case c.Accepted():
+			return w.likeEnds(ctx, w.it.role, cancels)
+		case !transient(c.Exchange):
+			return inapplicable("an operation in progress is not deleted here: %s", c.Status())
+		case try == transientTries:
+			return inconclusive("Delete answered %s, %d times", c.Status(), try)
+		}
+		fresh, err := w.startInProgress(ctx, w.it.role)
+		if err != nil {
+			return err
+		}
+		w.it = fresh
+	}
+}
+
+// likeEnds follows an operation of a role to its end, which it has by itself or by
+// a cancel.
+func (w *world) likeEnds(ctx context.Context, role targets.Role, cancels bool) error {
+	like, err := w.start(ctx, role, "")
+	if err != nil {
+		return err
+	}
+	if cancels {
+		_, _, err = w.cancelAndSettle(ctx, like)
+		return err
+	}
+	_, err = w.untilDone(ctx, like)
+	return err
 }
 
 // givenDelete finds out whether Delete is offered before time matters.
@@ -131,6 +185,9 @@ func thenGone(ctx context.Context) error {
 	}
 	if err := withoutStatus(last.call); err != nil {
 		return err
+	}
+	if w.facts["early"] != nil && last.found && !last.done {
+		return inconclusive("Get shows the operation in progress that was deleted: the deletion may have to wait for its end")
 	}
 	if !last.found && w.plan.requirement.ID == "delete.after-cancel" {
 		return inconclusive("Get does not show the operation any more, but answers %s (see cancel.deleted.not-found)", last.Status())

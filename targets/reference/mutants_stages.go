@@ -42,6 +42,10 @@ func stoppingMutants() []Mutant {
 				}
 				return next.Wait(ctx, r)
 			})}},
+		{Name: "stopping-comes-back", Doc: "Writes the record of an operation again when it has stopped, which was deleted meanwhile.",
+			Breaks: []string{"cancel.deleted.not-found"}, Fault: Fault{Service: ofKind(Slow, writtenAgain)}},
+		{Name: "ended-comes-back", Doc: "Writes the record of an operation again when it succeeds, which was deleted while it ran.",
+			Breaks: []string{"cancel.deleted.not-found"}, Fault: Fault{Service: ofKind(Succeeding, writtenAgain)}},
 		{Name: "next-inherits-cancel", Doc: "Does not reset the flag of a worker that was stopped: the next operation that it takes up stops as well.",
 			Breaks: []string{"cancel.isolation.siblings"}, Alone: true, Fault: Fault{Service: func(next Service) Service { return &inheriting{Service: next} }}},
 		{Name: "second-expiry-cancels", Doc: "Takes the second Wait that expires for the last, and cancels what nobody waits for any longer.",
@@ -53,6 +57,32 @@ func stoppingMutants() []Mutant {
 				return nil, refuse(codes.FailedPrecondition, "TIMER_SET", "the timer is set already")
 			})}},
 	}
+}
+
+// writtenAgain is the hook of a service whose workers write the record of an
+// operation when they end, be it that it was deleted meanwhile.
+func writtenAgain(next Service) Service {
+	deleted := newNameSet()
+	hiding := remembering(func(_ history, op *longrunningpb.Operation) error {
+		if deleted.has(op.GetName()) > 0 && !op.GetDone() {
+			return notFound(op.GetName())
+		}
+		return nil
+	})(next)
+	keeping := deleter{hiding, func(ctx context.Context, hiding Service, r *longrunningpb.DeleteOperationRequest) error {
+		op, err := hiding.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
+		if err != nil || op.GetDone() {
+			return hiding.Delete(ctx, r)
+		}
+		deleted.add(r.GetName())
+		return nil
+	}}
+	return canceller{keeping, func(ctx context.Context, keeping Service, r *longrunningpb.CancelOperationRequest) error {
+		if _, err := keeping.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}); err != nil {
+			return err
+		}
+		return keeping.Cancel(ctx, r)
+	}}
 }
 
 // An inheriting Service cancels the running operation that is started first after
