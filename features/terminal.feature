@@ -34,10 +34,15 @@ Feature: The end is final
       When the client cancels it and watches it past the end of its like
       Then every answer keeps the rule
 
-    Scenario: An operation that succeeds
-      Given an operation that is about to succeed
+    Scenario Outline: An operation that <ends>
+      Given an operation that is about to <end>
       When the client follows it to its end and watches it over two connections
       Then every answer keeps the rule
+
+      Examples:
+        | ends     | end     |
+        | succeeds | succeed |
+        | fails    | fail    |
 
   @req:operation.terminal.result-immutable
   Rule: Once done, the result (which member, code, response payload) does not change.
@@ -72,7 +77,12 @@ Feature: The end is final
       When the client cancels it and watches it past the end of its like
       Then every answer keeps the rule
 
-    Scenario: An operation that succeeds
-      Given an operation that is about to succeed
+    Scenario Outline: An operation that <ends>
+      Given an operation that is about to <end>
       When the client follows it to its end and watches it over two connections
       Then every answer keeps the rule
+
+      Examples:
+        | ends     | end     |
+        | succeeds | succeed |
+        | fails    | fail    |

@@ -13,7 +13,7 @@ import (
 // stops, when it has failed, at its start after the cancel of another, or in a
 // call over the other transport than that of its cancel.
 func stageMutants() []Mutant {
-	return stoppingMutants()
+	return append(stoppingMutants(), failedMutants()...)
 }
 
 // stoppingMutants are wrong about what is being cancelled and has not stopped yet.
@@ -122,5 +122,27 @@ func secondExpiry(again func(ctx context.Context, next Service, op *longrunningp
 			}
 			return op, err
 		})(next)
+	}
+}
+
+// failedMutants do not leave it at the failure of an operation.
+func failedMutants() []Mutant {
+	later := func(name, doc, breaks string, edit func(op *longrunningpb.Operation)) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{Service: ofKind(Failing, remembering(func(h history, op *longrunningpb.Operation) error {
+			if op.GetDone() && !isCancelled(op) && h.looks > 1 && time.Since(h.ended) > soon {
+				edit(op)
+			}
+			return nil
+		}))}}
+	}
+	return []Mutant{
+		later("failed-retried", "Tries once more what has failed, and writes the response over the error.", "operation.terminal.result-immutable", func(op *longrunningpb.Operation) {
+			op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
+			setState(op, succeeded)
+		}),
+		later("failed-begins-again", "Begins once more with what has failed.", "operation.terminal.done-monotonic", func(op *longrunningpb.Operation) {
+			op.Done, op.Result = false, nil
+			setState(op, running)
+		}),
 	}
 }
