@@ -37,6 +37,28 @@ Feature: Two transports, one service
         | kind    |
         | pending |
         | nested  |
+        | slow    |
+
+    Scenario Outline: An operation that has <ended> shows the same end over both
+      Given an operation that has <ended>
+      When the client asks for it over both transports
+      Then the other transport shows the same end
+
+      Examples:
+        | ended     |
+        | succeeded |
+        | failed    |
+
+    Scenario Outline: A second cancel of a <kind> operation over the other transport is no fault
+      Given a server that cancels over both transports
+      And a <kind> operation
+      When the client cancels it over one transport, and then over the other
+      Then the second cancel is answered like a repeated one
+
+      Examples:
+        | kind    |
+        | running |
+        | slow    |
 
     Scenario: A finished operation is answered alike
       Given a server that cancels over both transports

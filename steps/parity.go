@@ -15,7 +15,9 @@ func paritySteps() []definition {
 	return []definition{
 		step(`a server that cancels over both transports`, givenBoth),
 		step(`the client (cancels|asks for) (it|that name) over both transports`, whenOverBoth),
+		step(`the client cancels it over one transport, and then over the other`, whenCancelsCrossing),
 		step(`both answers have the same code`, thenSameCode),
+		step(`the second cancel is answered like a repeated one`, thenRepeatLegalAcross),
 		step(`the other transport shows the same end`, thenOtherShowsEnd),
 	}
 }
@@ -110,12 +112,8 @@ func whenOverBoth(ctx context.Context, what, whom string) error {
 			return w.send(ctx, c, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) { return c.Call(ctx, m, request) })
 		}
 	}
-	if what == "asks for" && whom == "it" { // it may become visible on one transport after the other
-		for since := time.Now(); time.Since(since) < w.visibleFor(); {
-			if c := ask(ep.Client)(); c.err != nil || !notFound(c.Exchange) || !sleep(ctx, longestPoll/8) {
-				break
-			}
-		}
+	if whom == "it" {
+		w.appearsAcross(ctx, ep, w.it)
 	}
 	var answers [rounds][2]call
 	for i := range rounds {
@@ -131,6 +129,17 @@ func whenOverBoth(ctx context.Context, what, whom string) error {
 	return nil
 }
 
+// appearsAcross looks at an operation over the other transport until that finds
+// it: it may become visible on one after the other.
+func (w *world) appearsAcross(ctx context.Context, ep *targets.Endpoint, op *operation) {
+	for since := time.Now(); time.Since(since) < w.visibleFor(); {
+		c := w.across(ctx, ep, targets.Get, getRequest(op.name))
+		if c.err != nil || !notFound(c.Exchange) || !sleep(ctx, longestPoll/8) {
+			return
+		}
+	}
+}
+
 // thenSameCode judges that the codes go together. An answer that is wrong
 // whatever the other transport says belongs to another requirement.
 func thenSameCode(ctx context.Context) error {
@@ -140,7 +149,7 @@ func thenSameCode(ctx context.Context) error {
 	for _, pair := range answers {
 		for j, c := range pair {
 			if why := w.wrongAlone(c); why != "" {
-				return inconclusive("over %s: %s", c.Transport, why)
+				return w.unlessCrossing(ctx, c, inconclusive("over %s: %s", c.Transport, why))
 			}
 			if !sameCode(c.Exchange, first[j].Exchange) {
 				w.note("over %s the same call is answered in different ways", c.Transport)
@@ -225,12 +234,14 @@ func namesCode(ex targets.Exchange) bool {
 	return rawStatus(doc)
 }
 
-// thenOtherShowsEnd judges that an operation cancelled over one transport is
-// cancelled over the other as well, within settle.
+// thenOtherShowsEnd judges that an operation which has ended has the same end over
+// the other transport, within settle, be it that it was cancelled over one.
 func thenOtherShowsEnd(ctx context.Context) error {
 	w := of(ctx)
-	if _, err := w.mustBeCancelled(); err != nil {
-		return err
+	if _, ended := w.facts["both"]; !ended {
+		if _, err := w.mustBeCancelled(); err != nil {
+			return err
+		}
 	}
 	ep, err := w.otherEnd()
 	if err != nil {
@@ -264,7 +275,7 @@ func thenOtherShowsEnd(ctx context.Context) error {
 // of an operation only where it does of one that was cancelled over it: what it
 // shows of any cancelled operation is judged by its own cases. Other errors stay.
 func (w *world) unlessOwnToo(ctx context.Context, ep *targets.Endpoint, finding error) error {
-	if !isViolation(finding) {
+	if end, _ := w.it.end(); !isViolation(finding) || !end.cancelled() {
 		return finding
 	}
 	op, c, err := w.cancelAcross(ctx, ep, targets.Running)
@@ -291,14 +302,15 @@ func (w *world) unlessOwnToo(ctx context.Context, ep *targets.Endpoint, finding 
 // readsAcross judges one look over the other transport. end tells that no
 // later one is needed; last that there is none.
 func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, err error) {
-	const want = "done with error code 1, as over the transport of the cancel"
+	shown, _ := w.it.end()
+	want := fmt.Sprintf("%s, as over %s", shown.state(), w.plan.transport)
 	doc, ok := c.Doc.(map[string]any)
 	switch {
 	case notFound(c.Exchange) && last:
 		if l, err := w.get(ctx, w.it); err != nil || !l.found {
 			return true, inconclusive("neither transport finds the operation any more")
 		}
-		return true, w.fail(c, want, "an operation that was cancelled is not found over %s, while %s finds it", c.Transport, w.plan.transport)
+		return true, w.fail(c, want, "an operation that has ended is not found over %s, while %s finds it", c.Transport, w.plan.transport)
 	case notFound(c.Exchange):
 		return false, nil
 	case !c.Accepted() || !ok || c.DocErr != nil || errorAsSuccess(c.Exchange):
@@ -306,16 +318,21 @@ func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, e
 	}
 	s := readOperation(c.Exchange, c.index, doc)
 	switch {
-	case s.cancelled():
+	case s.cancelled() && shown.cancelled(), s.done && sameResult(shown, s):
 		return true, nil
 	case !s.done && !last:
 		return false, nil
 	}
-	if l, err := w.get(ctx, w.it); err != nil || !l.cancelled() {
+	if l, err := w.get(ctx, w.it); err != nil || !l.done || !sameResult(shown, l.snapshot) {
 		return true, inconclusive("the operation does not keep its end (see operation.terminal.*)")
 	}
 	if !s.done {
-		return true, w.failAt(s, want, "an operation that was cancelled goes on over %s", c.Transport)
+		return true, w.failAt(s, want, "an operation that has ended goes on over %s", c.Transport)
 	}
-	return true, w.failAt(s, want, "an operation that was cancelled has another end over %s", c.Transport)
+	for _, s := range []snapshot{s, shown} {
+		if end, _ := classify(look{snapshot: s, found: true}); end == endedWrongly && !shown.cancelled() {
+			return true, inconclusive("over %s the operation ended with %s (see operation.result.*, operation.error.*)", s.transport, s.result())
+		}
+	}
+	return true, w.failAt(s, want, "an operation that has ended has another end over %s", c.Transport)
 }

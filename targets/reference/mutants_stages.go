@@ -7,13 +7,16 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // stageMutants have faults that show at one stage of an operation only: while it
 // stops, when it has failed, at its start after the cancel of another, or in a
 // call over the other transport than that of its cancel.
 func stageMutants() []Mutant {
-	return append(stoppingMutants(), failedMutants()...)
+	out := append(stoppingMutants(), crossingMutants()...)
+	return append(out, failedMutants()...)
 }
 
 // stoppingMutants are wrong about what is being cancelled and has not stopped yet.
@@ -122,6 +125,56 @@ func secondExpiry(again func(ctx context.Context, next Service, op *longrunningp
 			}
 			return op, err
 		})(next)
+	}
+}
+
+// crossingMutants are wrong about calls over the other transport than that of a
+// cancel that was accepted.
+func crossingMutants() []Mutant {
+	const parity = "transport.parity"
+	crossing := func(name, doc string, done bool) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{parity}, Fault: Fault{Service: func(next Service) Service {
+			by := map[targets.Transport]*nameSet{targets.REST: newNameSet(), targets.GRPC: newNameSet()}
+			return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				own := CallOf(ctx).Transport
+				before := peek(ctx, next, r.GetName())
+				err := next.Cancel(ctx, r)
+				for on, names := range by {
+					if on != own && names.has(r.GetName()) > 0 && !denies(err) && before.GetDone() == done {
+						return refuse(codes.Internal, "TOKEN_MISSING", "operation %q has no token of this connection", r.GetName())
+					}
+				}
+				if names := by[own]; err == nil && names != nil && !before.GetDone() {
+					names.add(r.GetName())
+				}
+				return err
+			}}
+		}}}
+	}
+	overGRPCShows := func(name, doc string, k Kind, edit func(op *longrunningpb.Operation)) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{parity}, Fault: Fault{Service: ofKind(k, func(next Service) Service {
+			return getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+				if CallOf(ctx).Transport == targets.GRPC && op.GetDone() {
+					edit(op)
+				}
+				return nil
+			}}
+		})}}
+	}
+	// unseen is the fault of gRPC, where it does not show that REST has another end.
+	unseen := func(m Mutant) Mutant {
+		m.BreaksOn = map[targets.Transport][]string{targets.GRPC: nil}
+		return m
+	}
+	return []Mutant{
+		crossing("finished-500-crossed", "Looks for the cancel of what is cancelled already among those of its own transport.", true),
+		crossing("repeat-500-crossed", "Looks for the first cancel of what is being cancelled among those of its own transport.", false),
+		overGRPCShows("failed-aborted-over-grpc", "Shows what has failed as aborted over gRPC, by a table of its own.", Failing,
+			func(op *longrunningpb.Operation) { end(op, codes.Aborted, "aborted") }),
+		unseen(overGRPCShows("succeeded-failed-over-grpc", "Cannot read the response of what has succeeded over gRPC, and shows that as its error.", Succeeding,
+			func(op *longrunningpb.Operation) { end(op, codes.DataLoss, "the response cannot be read") })),
+		unseen(Mutant{Name: "stale-slow-over-grpc", Doc: "Serves gRPC from a cache that does not learn of what had to be killed when it was cancelled over REST.",
+			Breaks: []string{parity}, Fault: Fault{Service: ofKind(Slow, staleCache(targets.GRPC))}}),
 	}
 }
 
