@@ -45,6 +45,11 @@ Feature: List and cancelled operations
         | nested  |
         | slow    |
 
+    Scenario: List does not show what is being cancelled as done
+      Given a slow operation that is listed
+      When the client cancels it and lists all until it has stopped
+      Then the list does not show its end before Get does
+
   @req:list.filter-consistent
   Rule: If a filter is accepted, every listed operation matches it (e.g. `done=true` lists the cancelled operation and no running one).
 
@@ -59,6 +64,11 @@ Feature: List and cancelled operations
       And another running operation
       When the client lists the operations that are not done
       Then no operation that is listed is done
+
+    Scenario: A filter for done operations does not show what is being cancelled
+      Given a slow operation that is listed
+      When the client cancels it and lists what is done until it has stopped
+      Then the list does not show its end before Get does
 
   @req:list.optional
   Rule: List may be UNIMPLEMENTED; filters are optional.

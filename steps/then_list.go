@@ -19,6 +19,8 @@ func listSteps() []definition {
 		step(`a server that offers List`, givenList),
 		step(`the client asks for a page that no list has`, whenListsNoPage),
 		step(`the client finds out whether operations can be listed`, whenTriesList),
+		step(`the client cancels it and lists (what is done|all) until it has stopped`, whenListsStopping),
+		step(`the list does not show its end before Get does`, thenNotListedAhead),
 		step(`it is still listed`, thenStillListed),
 		step(`the list shows it as Get does`, thenListedAsGot),
 		step(`(every|no) operation that is listed is done`, thenAllMatch),
@@ -190,6 +192,22 @@ func thenListedAsGot(ctx context.Context) error {
 		return nil
 	}
 	s, shown := last.find(w.it)
+	if !shown { // by default the list may show what is in progress
+		for _, f := range doneFilters {
+			if l, err := w.list(ctx, f); err != nil || l.refused {
+				continue
+			} else if _, shown = l.find(w.it); !shown {
+				continue
+			}
+			w.note("the operation is listed only with the filter %s", f)
+			var err error
+			if last, late, err = w.untilListed(ctx, f, same); err != nil || !late {
+				return err
+			}
+			s, shown = last.find(w.it)
+			break
+		}
+	}
 	if !shown {
 		return inconclusive("the operation is not listed (see cancel.state.listed)")
 	}

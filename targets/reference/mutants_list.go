@@ -112,6 +112,19 @@ func listMutants() []Mutant {
 				}
 				return true
 			}),
+		{Name: "list-of-done-shows-aborted", Doc: "Lists what is in progress by default, and for done=true from an archive that has no CANCELLED.", Breaks: []string{consistent},
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if r.GetFilter() == "" {
+					r = withFilter(r, "done=false")
+				}
+				out, err := next.List(ctx, r)
+				for _, op := range out.GetOperations() {
+					if isCancelled(op) {
+						end(op, codes.Aborted, "aborted")
+					}
+				}
+				return out, err
+			})}},
 		{Name: "lists-error-as-envelope", Doc: "Writes the error of an operation as that of an HTTP answer, in lists only.", Breaks: []string{"operation.json.error-is-status"},
 			Fault: Fault{REST: answers(restMethod, targets.List, func(d *draft) {
 				doc := d.doc()

@@ -49,6 +49,16 @@ func stoppingMutants() []Mutant {
 			Breaks: []string{"cancel.deleted.not-found"}, Fault: Fault{Service: ofKind(Slow, writtenAgain)}},
 		{Name: "ended-comes-back", Doc: "Writes the record of an operation again when it succeeds, which was deleted while it ran.",
 			Breaks: []string{"cancel.deleted.not-found"}, Fault: Fault{Service: ofKind(Succeeding, writtenAgain)}},
+		{Name: "stopping-listed-cancelled", Doc: "Lists as cancelled what is being cancelled, from a flag of its own.",
+			Breaks: []string{"list.consistent-with-get"}, Fault: Fault{Service: listed(func(op *longrunningpb.Operation) bool {
+				if stopping(op) {
+					op.Done = true
+					end(op, codes.Canceled, cancelMessage)
+				}
+				return true
+			})}},
+		{Name: "filter-takes-stopping", Doc: "Takes what is being cancelled for done where it filters a list.",
+			Breaks: []string{"list.filter-consistent"}, Fault: Fault{Service: stoppingFiltered(stopping)}},
 		{Name: "next-inherits-cancel", Doc: "Does not reset the flag of a worker that was stopped: the next operation that it takes up stops as well.",
 			Breaks: []string{"cancel.isolation.siblings"}, Alone: true, Fault: Fault{Service: func(next Service) Service { return &inheriting{Service: next} }}},
 		{Name: "second-expiry-cancels", Doc: "Takes the second Wait that expires for the last, and cancels what nobody waits for any longer.",
@@ -86,6 +96,28 @@ func writtenAgain(next Service) Service {
 		}
 		return keeping.Cancel(ctx, r)
 	}}
+}
+
+// stoppingFiltered returns the hook of a service whose filters take for done what
+// else is so.
+func stoppingFiltered(also func(op *longrunningpb.Operation) bool) func(Service) Service {
+	return lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+		done, filtered := map[string]bool{"done=true": true, "done=false": false}[r.GetFilter()]
+		if !filtered {
+			return next.List(ctx, r)
+		}
+		out, err := next.List(ctx, withFilter(r, ""))
+		kept := out.GetOperations()[:0]
+		for _, op := range out.GetOperations() {
+			if (op.GetDone() || also(op)) == done {
+				kept = append(kept, op)
+			}
+		}
+		if out != nil {
+			out.Operations = kept
+		}
+		return out, err
+	})
 }
 
 // An inheriting Service cancels the running operation that is started first after

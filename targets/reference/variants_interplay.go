@@ -36,6 +36,19 @@ func listVariants() []Variant {
 				}
 				return next.List(ctx, r)
 			})}},
+		{Name: "lists-ahead", Doc: "Gets and waits from a copy that learns of an end 400 ms after the list.",
+			Fault: Fault{Service: func(next Service) Service {
+				late := remembering(func(h history, op *longrunningpb.Operation) error {
+					if op.GetDone() && time.Since(h.ended) < 400*time.Millisecond {
+						op.Done, op.Result = false, nil
+						setState(op, running)
+					}
+					return nil
+				})(next)
+				return lister{late, func(ctx context.Context, _ Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+					return next.List(ctx, r)
+				}}
+			}}},
 		{Name: "lists-late", Doc: "Lists from a copy that is up to 300 ms old.", Fault: Fault{Service: listsLate}},
 		{Name: "filters-ahead", Doc: "Filters a list by what is so, and shows for 300 ms after an end what was so before.",
 			Fault: Fault{Service: filtersAhead}},
