@@ -207,7 +207,7 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 		if !isViolation(err) {
 			err = gravest([]error{w.judgeHistory(op, w.describe()), err})
 		}
-		return w.unlessOneDoes(ctx, op.role, err)
+		return w.unlessOneDoes(ctx, op.role, w.unlessForgotten(ctx, op, err))
 	}
 	if err := w.judgeHistory(op, w.describe()); err != nil {
 		return w.unlessOneDoes(ctx, op.role, err)
@@ -223,7 +223,33 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 	if s.end == endedOtherwise {
 		finding = w.unlessEndsByItself(ctx, op, s.snapshot, finding)
 	}
-	return w.unlessOneDoes(ctx, op.role, finding)
+	return w.unlessOneDoes(ctx, op.role, w.unlessForgotten(ctx, op, finding))
+}
+
+// unlessForgotten keeps a finding that comes long after the end of an operation only
+// where another, which was cancelled once, is still there as long after its own:
+// services keep what has ended as long as they say (AIP-151). Other errors stay.
+func (w *world) unlessForgotten(ctx context.Context, op *operation, finding error) error {
+	end, ended := op.end()
+	age := time.Since(end.received)
+	if !isViolation(finding) || !ended || age <= 2*w.observeFor() {
+		return finding
+	}
+	other, err := w.cancelled(ctx, op.role)
+	if err != nil {
+		return err
+	}
+	own, _ := other.end()
+	if !sleep(ctx, time.Until(own.received.Add(age))) {
+		return stopped(ctx)
+	}
+	switch l, err := w.get(ctx, other); {
+	case err != nil:
+		return err
+	case !l.found:
+		return inconclusive("%v after its end an operation that was cancelled once is answered %s as well (see cancel.state.retention)", age.Round(time.Millisecond), l.Status())
+	}
+	return finding
 }
 
 // leftAlone is how many operations are left alone before it is said that none

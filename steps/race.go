@@ -292,7 +292,7 @@ func thenOneTerminalResult(ctx context.Context) error {
 			continue
 		}
 		if err := w.judgeContest(ctx, c, all); err != nil {
-			return w.unlessOneDoes(ctx, targets.Running, w.unlessFinishedToo(ctx, free[0], err))
+			return w.unlessOneDoes(ctx, targets.Running, w.unlessFinishedToo(ctx, free[0], w.unlessForgotten(ctx, c.op, err)))
 		}
 	}
 	return w.enough(all)
@@ -302,6 +302,9 @@ func thenOneTerminalResult(ctx context.Context) error {
 // has long ended changes nothing, and what was cancelled keeps its result:
 // cancel.finished.* and operation.terminal.* own that.
 func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
 	end := op.snapshots[len(op.snapshots)-1]
 	w.cancel(ctx, op)
 	err := w.staysAs(ctx, op, end)

@@ -32,6 +32,13 @@ func habitVariants() []Variant {
 				}
 				return nil
 			})}},
+		{Name: "forgets-soon", Alone: true, Doc: "Keeps what has ended for 350 ms, more than three times as long as it is watched for.",
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if op.GetDone() && time.Since(h.ended) > 350*time.Millisecond {
+					return notFound(op.GetName())
+				}
+				return nil
+			})}},
 		{Name: "counts-operations", Doc: "Numbers its operations.", Fault: Fault{Service: func(next Service) Service { return &counting{Service: next} }}},
 		{Name: "routes-by-hexadecimal", Doc: "Has routes for ids of hexadecimal digits only; all else is answered with a page.",
 			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
