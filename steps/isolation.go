@@ -84,6 +84,9 @@ func whenStartsAfter(ctx context.Context) error {
 			return err
 		}
 		op, err := w.startNew(ctx)
+		if err == nil { // it may become visible late, and be done by then
+			_, err = w.mustFind(ctx, op)
+		}
 		if err != nil {
 			return err
 		}
