@@ -26,6 +26,17 @@ Feature: Cancelling what cannot be an operation
         | with a NUL    |
         | with an emoji |
 
+    Scenario Outline: What is behind a name belongs to it
+      Given a running operation
+      When the client cancels a name <name>
+      Then the name is not accepted
+
+      Examples:
+        | name                             |
+        | of an operation with a space     |
+        | of an operation with a line feed |
+        | of an operation with a NUL       |
+
   @req:cancel.malformed.no-crash
   Rule: Very long, non-UTF-8, NUL, Unicode names do not give 5xx or kill the server.
 

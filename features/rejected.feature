@@ -10,11 +10,12 @@ Feature: A refused cancel
       Then a refused cancel has changed nothing
 
       Examples:
-        | how                         |
-        | as any other                |
-        | without credentials         |
-        | as a stranger               |
-        | by a name made from its own |
+        | how                           |
+        | as any other                  |
+        | without credentials           |
+        | as a stranger                 |
+        | by a name made from its own   |
+        | by its name with blanks added |
 
     Scenario Outline: A cancel of a <kind> operation that is refused
       Given a <kind> operation

@@ -44,6 +44,16 @@ Feature: Which requests are a cancel
         | DELETE  |
         | OPTIONS |
 
+    Scenario Outline: Other methods do not cancel a <kind> operation either
+      Given a <kind> operation
+      When the client sends any other method in place of the POST of a cancel
+      Then nothing happens to it
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
   @req:cancel.route.wrong-method-status
   Rule: Those requests are answered 404, 405, 400 or 501 – not 2xx, not 5xx other than 501.
 
@@ -77,6 +87,16 @@ Feature: Which requests are a cancel
         | with a longer verb           |
         | with a shorter verb          |
         | with a verb that ends alike  |
+
+    Scenario Outline: What is nearly the verb does not cancel a <kind> operation either
+      Given a <kind> operation
+      When the client posts to its name with anything that is nearly the verb
+      Then nothing happens to it
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
 
   @req:cancel.route.lenient-spelling
   Rule: Whether `:CANCEL`, `:cancel/` or `/cancel` are taken for cancel as well is free.

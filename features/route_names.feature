@@ -25,6 +25,16 @@ Feature: Which operation a path names
         | a percent-encoding with small letters            |
         | a letter or digit of its parent percent-encoded  |
 
+    Scenario: Percent-encoding does not change the name where there is no body
+      Given a running operation
+      When the client cancels it by sending every letter and digit of its id percent-encoded and no body
+      Then the cancel counts like a plain one
+
+    Scenario: Percent-encoding does not change a name of several segments
+      Given a nested operation
+      When the client cancels it by sending every letter and digit of its id percent-encoded
+      Then the cancel counts like a plain one
+
     Scenario Outline: Percent-encoding of <what> does not change the name
       Given an operation whose id has <what>
       When the client cancels it by sending every mark of its id percent-encoded
@@ -55,6 +65,21 @@ Feature: Which operation a path names
     Scenario: Another parent's operation is another one
       Given a running operation
       When the client posts to its id under another parent
+      Then nothing happens to it
+
+    Scenario Outline: Another parent's operation is another one, if it is a <kind> one
+      Given a <kind> operation
+      When the client posts to its id under another parent
+      Then nothing happens to it
+
+      Examples:
+        | kind    |
+        | pending |
+        | nested  |
+
+    Scenario: A parent whose name is like the other's is another one
+      Given a running operation
+      When the client posts to its id under a parent with a name like that of its own
       Then nothing happens to it
 
   @req:cancel.route.dot-segments

@@ -13,8 +13,20 @@ Feature: Cancelling what does not exist
       When the client cancels that name
       Then the answer is that there is no such operation
 
-    Scenario: The name of an operation in another case is not found either
-      Given a name that differs only in case from that of a running operation
+    Scenario Outline: A name that <relation> that of an operation is not found either
+      Given a name that <relation> that of a running operation
+      When the client cancels that name
+      Then the answer is that there is no such operation
+
+      Examples:
+        | relation                  |
+        | differs only in case from |
+        | begins with               |
+        | lies below                |
+
+    @grpc
+    Scenario: A name that has another parent than that of an operation is not found either
+      Given a name that has another parent than that of a running operation
       When the client cancels that name
       Then the answer is that there is no such operation
 

@@ -24,7 +24,7 @@ func givenSteps() []definition {
 		step(`an operation that was cancelled while a Wait for it was pending`, givenCancelledWaited),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
 		step(`a name( of several segments)? that no operation has`, givenUnknownName),
-		step(`a name that differs only in case from that of a running operation`, givenOtherCase),
+		step(`a name that (differs only in case from|begins with|lies below|has another parent than) that of a running operation`, givenNearName),
 		step(`a server that supports cancel`, givenSupport),
 		step(`a server without cancel`, givenNoSupport),
 	}
@@ -267,10 +267,13 @@ func (w *world) unknownOperation() *operation {
 	return &operation{name: w.unknown, role: w.unknownRole}
 }
 
-// givenOtherCase starts an operation and spells its id in the other case. Names
-// are compared as they are written (AIP-122); where Get takes the spelling for
-// the operation, it is no unknown one.
-func givenOtherCase(ctx context.Context) error {
+// below relates a name to one that is its beginning, up to a slash.
+const below = "lies below"
+
+// givenNearName starts an operation and makes a name from its own, of no other.
+// Names are compared as they are written, and whole (AIP-122); where Get takes the
+// name for an operation, or has no route for it, it is no unknown one.
+func givenNearName(ctx context.Context, relation string) error {
 	w := of(ctx)
 	op, err := w.startInProgress(ctx, targets.Running)
 	if w.it = op; err != nil {
@@ -280,18 +283,37 @@ func givenOtherCase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	head, id := strings.TrimSuffix(op.name, p.id()), p.id()
-	if w.unknown = head + strings.ToUpper(id); w.unknown == op.name {
-		w.unknown = head + strings.ToLower(id)
-	}
-	if w.unknown == op.name {
-		return inapplicable("the id of %s has no letters", op.name)
+	w.facts["relation"] = relation
+	if w.unknown, err = w.nearName(relation, p); err != nil {
+		return err
 	}
 	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(w.unknown), "is the name unknown?") })
 	if err == nil && (!notFound(c.Exchange) || ofRouter(c.Exchange)) { // routes may ask for the letters of an id
-		err = inapplicable("Get of the id in another case is answered %s", c.Status())
+		err = inapplicable("Get of a name that %s that of an operation is answered %s", relation, c.Status())
 	}
 	return err
+}
+
+// nearName is a name made from another; the error is a ruling where there is none.
+func (w *world) nearName(relation string, p namePath) (string, error) {
+	name := p.name()
+	switch relation {
+	case "begins with":
+		return longer(name), nil
+	case below:
+		w.unknownRole = targets.Nested
+		return name + "/b1", w.run.role(targets.Nested)
+	case "has another parent than":
+		if len(p.parents) == 0 {
+			return "", inapplicable("the name %s has no parent", name)
+		}
+		return p.elsewhere(p.parents[len(p.parents)-1], 0).name(), nil
+	}
+	other := strings.TrimSuffix(name, p.id()) + otherCase(p.id())
+	if other == name {
+		return "", inapplicable("the id of %s has no letters", name)
+	}
+	return other, nil
 }
 
 func givenSupport(ctx context.Context) error { return of(ctx).needCancel() }

@@ -26,8 +26,9 @@ const longIDBytes = 4 << 10
 
 // malformed makes a name that is no operation's, or a strange one, from the
 // name of one of ours. Strange ones are those of no operation even without what
-// is strange, and no two cases send the same: what the cancel of one leaves
-// behind is not met by another. The error is a ruling where it cannot be made.
+// is strange, but where that is all that they have beside the name of one; and no
+// two cases send the same: what the cancel of one leaves behind is not met by
+// another. The error is a ruling where it cannot be made.
 func (w *world) malformed(what string) (string, error) {
 	name := w.it.name
 	none := unlike(name, 2)
@@ -44,6 +45,12 @@ func (w *world) malformed(what string) (string, error) {
 		return none + "\xffb", nil
 	case "with an emoji":
 		return none + "😀b", nil
+	case "of an operation with a space":
+		return name + " ", nil
+	case "of an operation with a line feed":
+		return name + "\n", nil
+	case "of an operation with a NUL":
+		return name + "\x00", nil
 	}
 	p, err := w.pathOf(name)
 	if err != nil {
@@ -169,7 +176,26 @@ func thenStrangeRefused(ctx context.Context) error {
 	if err := w.unlessAnyName(ctx); err != nil {
 		return err
 	}
+	if err := w.unlessGetTakesIt(ctx, what); err != nil {
+		return err
+	}
 	return w.fail(c, "INVALID_ARGUMENT or NOT_FOUND", "the cancel of a name %s, which no operation has, is accepted", what)
+}
+
+// unlessGetTakesIt is a ruling where Get finds an operation by the strange name as
+// well: a service may read every name so.
+func (w *world) unlessGetTakesIt(ctx context.Context, what string) error {
+	name, err := w.malformed(what)
+	if err != nil {
+		return err
+	}
+	c, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Get, getRequest(name), "control: does Get find the name?")
+	})
+	if err == nil && c.Accepted() && !errorAsSuccess(c.Exchange) {
+		err = inconclusive("Get takes the name for that of an operation as well")
+	}
+	return err
 }
 
 // unlessAnyName is a ruling where the cancel of a well-formed name of no

@@ -67,14 +67,42 @@ func (p namePath) target(id string) string { return p.to(p.collection+1) + "/" +
 // elsewhere is the path with another id in the place of one of its parents.
 // Different tries give different ones.
 func (p namePath) elsewhere(parent, try int) namePath {
-	out := p
-	out.segments = append([]string(nil), p.segments...)
 	id := unlike(p.segments[parent], try)
 	if id == p.segments[parent] {
 		id += fmt.Sprintf("x%d", try)
 	}
+	return p.under(parent, id)
+}
+
+// under is the path with an id in the place of one of its parents.
+func (p namePath) under(parent int, id string) namePath {
+	out := p
+	out.segments = append([]string(nil), p.segments...)
 	out.segments[parent] = id
 	return out
+}
+
+// alike are the paths with an id in the place of one of its parents that a
+// careless comparison takes for the same: longer, shorter, in another case.
+func (p namePath) alike(parent int) []namePath {
+	id := p.segments[parent]
+	out := []namePath{p.under(parent, longer(id))}
+	if len(id) > 1 {
+		out = append(out, p.under(parent, id[:len(id)-1]))
+	}
+	if other := otherCase(id); other != id {
+		out = append(out, p.under(parent, other))
+	}
+	return out
+}
+
+// otherCase is a text in capitals, or in small letters where it is in capitals;
+// the same where it has no letters.
+func otherCase(text string) string {
+	if upper := strings.ToUpper(text); upper != text {
+		return upper
+	}
+	return strings.ToLower(text)
 }
 
 func (p namePath) name() string { return strings.Join(p.segments, "/") }

@@ -60,8 +60,12 @@ func whenSendsRefusable(ctx context.Context, reason string) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
-	if reason == "by a name made from its own" {
-		return w.cancelNearby(ctx)
+	name := w.it.name
+	switch reason {
+	case "by a name made from its own":
+		return w.cancelNearby(ctx, longer(name), name[:len(name)-1], unlike(name, 2), name+illegal)
+	case "by its name with blanks added":
+		return w.cancelNearby(ctx, name+" ", name+"\n", name+"\x00")
 	}
 	r, ok := w.oddCancel(reason)
 	if !ok {
@@ -113,21 +117,25 @@ func longer(name string) string {
 }
 
 // cancelNearby cancels names of no operation that a careless lookup takes for
-// the operation's: longer, shorter, different by its last characters, and with
-// characters that no name has. A name that Get finds is somebody's, and one
-// without an id is everybody's.
-func (w *world) cancelNearby(ctx context.Context) error {
+// the operation's, such as one that is longer, or has characters that no name has.
+// A name that Get finds is somebody's, and one without an id is everybody's.
+// Nothing is said by what brings no answer, or none that denies an effect, to
+// characters that front ends do not let pass.
+func (w *world) cancelNearby(ctx context.Context, names ...string) error {
 	var all []call
-	name := w.it.name
-	for _, n := range []string{longer(name), name[:len(name)-1], unlike(name, 2), name + illegal} {
+	for _, n := range names {
+		strange := strings.ContainsAny(n, illegal+" \n\x00")
 		if w.run.owns(n) || strings.HasSuffix(n, "/") {
 			continue
 		}
 		got, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(n), "is the name unknown?") })
+		if err != nil && strange && ctx.Err() == nil {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		malformed := isCode(got.Exchange, codes.InvalidArgument) && n == name+illegal
+		malformed := isCode(got.Exchange, codes.InvalidArgument) && strange
 		if !notFound(got.Exchange) && !malformed && !(got.Accepted() && envelope(object(got.Doc))) {
 			continue
 		}
@@ -136,6 +144,9 @@ func (w *world) cancelNearby(ctx context.Context) error {
 		})
 		if err != nil && ctx.Err() != nil {
 			return err
+		}
+		if strange && !c.Accepted() && (c.err != nil || !w.deniesEffect(c)) {
+			continue
 		}
 		all = append(all, c)
 	}

@@ -2,14 +2,18 @@ package steps
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
+
+	"google.golang.org/grpc/codes"
 
 	"github.com/lro-tools/conform/targets"
 )
 
 func routeSteps() []definition {
 	return []definition{
-		step(`the client sends (GET|HEAD|PUT|PATCH|DELETE|OPTIONS) in place of the POST of a cancel`, whenWrongMethod),
+		step(`the client sends (GET|HEAD|PUT|PATCH|DELETE|OPTIONS|any other method) in place of the POST of a cancel`, whenWrongMethod),
 		step(`the client posts to (.+)`, whenPosts),
 		step(`nothing happens to it`, thenUntouched),
 		step(`the answer says that this is no cancel`, thenWrongMethodStatus),
@@ -31,7 +35,7 @@ func (w *world) respelt(form string, op *operation, r targets.RawRequest) (targe
 		return r, nil
 	case "one letter or digit of its id percent-encoded":
 		id, changed = encode(p.id(), theFirst(), false)
-	case "every letter and digit of its id percent-encoded":
+	case "every letter and digit of its id percent-encoded", "every letter and digit of its id percent-encoded" + bodiless:
 		id, changed = encode(p.id(), func(byte) bool { return true }, false)
 	case "every mark of its id percent-encoded":
 		id, changed = encode(p.id(), func(c byte) bool { return strings.IndexByte("-._~", c) >= 0 }, false)
@@ -46,6 +50,9 @@ func (w *world) respelt(form string, op *operation, r targets.RawRequest) (targe
 		return r, inapplicable("the id %s has no character for that", p.id())
 	}
 	r.Target = p.target(id) + ":cancel"
+	if strings.HasSuffix(form, bodiless) {
+		r = withoutBody(r)
+	}
 	return r, nil
 }
 
@@ -74,9 +81,19 @@ func whenWrongMethod(ctx context.Context, method string) error {
 	return w.post(ctx, w.wrongMethod(method, w.it)...)
 }
 
+// anyMethod stands for every method that is not the one of a cancel.
+const anyMethod = "any other method"
+
 // wrongMethod is another HTTP method on the path of a cancel, twice: those that
 // may have a body are sent with one and without.
 func (w *world) wrongMethod(method string, op *operation) []targets.RawRequest {
+	if method == anyMethod {
+		var all []targets.RawRequest
+		for _, m := range []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"} {
+			all = append(all, w.wrongMethod(m, op)...)
+		}
+		return all
+	}
 	r := plainForm(op)
 	r.Method, r.HTTPMethod = "", method
 	if method == "PUT" || method == "PATCH" {
@@ -141,9 +158,15 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 		r.Target = name + ending
 		return []targets.RawRequest{r}, nil
 	}
-	if ending, ok := nearMisses[what]; ok {
-		r.Target = name + ending
-		return []targets.RawRequest{r, withoutBody(r)}, nil
+	var near []targets.RawRequest
+	for _, form := range slices.Sorted(maps.Keys(nearMisses)) {
+		if form == what || what == "its name with anything that is nearly the verb" {
+			r.Target = name + nearMisses[form]
+			near = append(near, r, withoutBody(r))
+		}
+	}
+	if near != nil {
+		return near, nil
 	}
 	p, err := w.pathOf(w.it.name)
 	if err != nil {
@@ -152,6 +175,8 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 	switch what {
 	case "its id under another parent":
 		return w.otherParents(ctx, p)
+	case underLikeParent:
+		return w.likeParents(ctx, p)
 	case "its name with %2F for a slash of its id", "its name with %2f in small letters for a slash of its id":
 		i := strings.LastIndexByte(name, '/')
 		if i <= len(p.to(p.collection+1)) {
@@ -163,7 +188,7 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 		if !w.ep.Loopback && !w.run.target.Confirmed {
 			return nil, untested("confirm", "an empty id is sent only to loopback, or with confirm: true: a faulty server might cancel everybody's operations")
 		}
-		r = emptyID(what, p, r)
+		return emptyID(what, p, r), nil
 	case "its name under another version":
 		return w.otherVersion(r)
 	default:
@@ -172,14 +197,14 @@ func (w *world) misses(ctx context.Context, what string) ([]targets.RawRequest, 
 	return []targets.RawRequest{r}, nil
 }
 
-// emptyID is a cancel whose path has no id.
-func emptyID(what string, p namePath, r targets.RawRequest) targets.RawRequest {
+// emptyID is a cancel whose path has no id, with a body and without.
+func emptyID(what string, p namePath, r targets.RawRequest) []targets.RawRequest {
 	r.Target = p.to(p.collection + 1)
 	if strings.Contains(what, "slash") {
 		r.Target += "/"
 	}
 	r.Target += ":cancel"
-	return r
+	return []targets.RawRequest{r, withoutBody(r)}
 }
 
 // nearMisses are what stands in place of the verb of a cancel, and is none.
@@ -223,7 +248,35 @@ func (w *world) otherParents(ctx context.Context, p namePath) ([]targets.RawRequ
 		if found == 1 {
 			return nil, inconclusive("the id of the operation exists under another parent as well")
 		}
-		out = append(out, plainForm(&operation{name: p.elsewhere(parent, 0).name()}))
+		r := plainForm(&operation{name: p.elsewhere(parent, 0).name()})
+		out = append(out, r, withoutBody(r))
+	}
+	return out, nil
+}
+
+const underLikeParent = "its id under a parent with a name like that of its own"
+
+// likeParents are the cancels of the operation's id under parents whose ids are
+// like those in its name. Where Get finds the id there, it is somebody else's, or
+// the spelling is another of the same name.
+func (w *world) likeParents(ctx context.Context, p namePath) ([]targets.RawRequest, error) {
+	if len(p.parents) == 0 {
+		return nil, inapplicable("the name %s has no parent", w.it.name)
+	}
+	var out []targets.RawRequest
+	for _, parent := range p.parents {
+		for _, other := range p.alike(parent) {
+			c := w.call(ctx, targets.Get, getRequest(other.name()), "is there such a parent?")
+			if c.err != nil {
+				return nil, inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
+			}
+			if notFound(c.Exchange) || isCode(c.Exchange, codes.PermissionDenied) {
+				out = append(out, plainForm(&operation{name: other.name()}))
+			}
+		}
+	}
+	if out == nil {
+		return nil, inconclusive("under each parent whose name is like that of its own, Get may have found an operation")
 	}
 	return out, nil
 }

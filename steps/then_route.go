@@ -17,7 +17,7 @@ func thenUntouched(ctx context.Context) error {
 	w := of(ctx)
 	form, _ := w.facts["form"].(string)
 	how := form + " on the path of its cancel"
-	posted := strings.Contains(form, " ")
+	posted := isPath(form)
 	if posted {
 		how = "a POST to " + form
 	}
@@ -30,7 +30,11 @@ func thenUntouched(ctx context.Context) error {
 	case strings.HasSuffix(form, asStranger):
 		return w.unlessStrangerMay(ctx, err)
 	default:
-		return w.confirmed(ctx, err, w.repeatMiss)
+		err = w.confirmed(ctx, err, w.repeatMiss)
+		if form == underLikeParent {
+			err = w.unlessIDFoldsToo(ctx, err)
+		}
+		return err
 	}
 	for _, c := range w.posted() {
 		switch {
@@ -45,6 +49,10 @@ func thenUntouched(ctx context.Context) error {
 	return nil
 }
 
+// isPath tells whether a form is that of a path that is POSTed to, and not another
+// method.
+func isPath(form string) bool { return form != anyMethod && strings.Contains(form, " ") }
+
 // repeatMiss sends the scenario's request for a fresh operation.
 func (w *world) repeatMiss(ctx context.Context) (*operation, error) {
 	op, err := w.freshLike(ctx, w.it)
@@ -52,7 +60,7 @@ func (w *world) repeatMiss(ctx context.Context) (*operation, error) {
 		return nil, err
 	}
 	w.it = op
-	if form := w.facts["form"].(string); strings.Contains(form, " ") {
+	if form := w.facts["form"].(string); isPath(form) {
 		err = whenPosts(ctx, form)
 	} else {
 		err = whenWrongMethod(ctx, form)
@@ -83,6 +91,37 @@ func (w *world) unlessStrangerMay(ctx context.Context, finding error) error {
 	return finding
 }
 
+// unlessIDFoldsToo keeps a finding about parents with a name like that of its own
+// only where the cancel of the id in the other case does nothing:
+// cancel.unknown.not-found owns names that are compared without regard to case.
+// Other errors stay.
+func (w *world) unlessIDFoldsToo(ctx context.Context, finding error) error {
+	if !isViolation(finding) {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	p, err := w.pathOf(op.name)
+	if err != nil {
+		return err
+	}
+	other, err := w.nearName("differs only in case from", p)
+	if err != nil {
+		return finding
+	}
+	op.attempt()
+	c, err := w.cancelOfUnknown(ctx, other)
+	if err != nil {
+		return err
+	}
+	if c.Accepted() {
+		return inconclusive("the cancel of an id in the other case is accepted as well (see %s): %v", unknownNotFound, finding)
+	}
+	return finding
+}
+
 // refusal tells whether a status is that of a request which no route takes.
 func refusal(status int) bool {
 	return status == 400 || status == 404 || status == 405 || status == 501
@@ -102,11 +141,11 @@ func thenEmptyIDRefused(ctx context.Context) error {
 	w := of(ctx)
 	what, _ := w.facts["form"].(string)
 	return w.refusedStatus(ctx, "a cancel with an empty id", false, func(op *operation) []targets.RawRequest {
-		r := plainForm(op)
-		if p, err := w.pathOf(op.name); err == nil {
-			r = emptyID(what, p, r)
+		p, err := w.pathOf(op.name)
+		if err != nil {
+			p = namePath{segments: []string{"operations"}}
 		}
-		return []targets.RawRequest{r}
+		return emptyID(what, p, plainForm(op))
 	})
 }
 
@@ -114,40 +153,62 @@ func thenEmptyIDRefused(ctx context.Context) error {
 // 405 or 501. Success is legal where mayAccept says so; any other
 // status below 500 is a note.
 func (w *world) refusedStatus(ctx context.Context, what string, mayAccept bool, requests func(*operation) []targets.RawRequest) error {
-	const want = "HTTP 400, 404, 405 or 501"
 	for i, c := range w.posted() {
-		switch {
-		case c.err != nil:
-			err := w.silent(ctx, c, func() (call, error) {
-				op, err := w.startInProgress(ctx, w.it.role)
-				if err != nil {
-					return call{}, err
-				}
-				return w.raw(ctx, requests(op)[i], ""), nil
-			}, w.plainCancel(ctx))
-			if err != nil {
-				return err
-			}
-			return w.fail(c, want, "%s brings no answer, again with fresh operations, while cancels are answered", what)
-		case transient(c.Exchange):
-			return inconclusive("%s is answered %s", what, c.Status())
-		case c.Accepted() && mayAccept, refusal(c.HTTP):
-		case c.Accepted():
-			if err := w.unlessErrorsSucceed(ctx, c); err != nil {
-				return err
-			}
-			return w.fail(c, want, "%s is answered with success", what)
-		case c.HTTP >= 500:
-			if err := w.controlAccepted(ctx); err != nil {
-				return err
-			}
-			if err := w.unlessGetFaultsToo(ctx, c); err != nil {
-				return err
-			}
-			return w.fail(c, want, "%s is answered with a server fault", what)
-		default:
-			w.note("%s is answered %s", what, c.Status())
+		err := w.refusedStatusOf(ctx, c, what, mayAccept, func(op *operation) targets.RawRequest { return requests(op)[i] })
+		if r := requests(w.it)[i]; isViolation(err) && r.HTTPMethod == "POST" && r.Body == nil {
+			err = w.unlessBareToo(ctx, err)
 		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlessBareToo keeps a finding about a POST without a body only where cancels
+// without one do what plain ones do: the cancel.request.zero-bytes-* own what they
+// do wrong, and be it now and then. Other errors stay.
+func (w *world) unlessBareToo(ctx context.Context, finding error) error {
+	if err := w.formCancels(ctx, bare); err != nil {
+		return err
+	}
+	return w.unlessNowAndThen(ctx, bare, finding)
+}
+
+// refusedStatusOf judges the status of one of them.
+func (w *world) refusedStatusOf(ctx context.Context, c call, what string, mayAccept bool, request func(*operation) targets.RawRequest) error {
+	const want = "HTTP 400, 404, 405 or 501"
+	switch {
+	case c.err != nil:
+		err := w.silent(ctx, c, func() (call, error) {
+			op, err := w.startInProgress(ctx, w.it.role)
+			if err != nil {
+				return call{}, err
+			}
+			return w.raw(ctx, request(op), ""), nil
+		}, w.plainCancel(ctx))
+		if err != nil {
+			return err
+		}
+		return w.fail(c, want, "%s brings no answer, again with fresh operations, while cancels are answered", what)
+	case transient(c.Exchange):
+		return inconclusive("%s is answered %s", what, c.Status())
+	case c.Accepted() && mayAccept, refusal(c.HTTP):
+	case c.Accepted():
+		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
+			return err
+		}
+		return w.fail(c, want, "%s is answered with success", what)
+	case c.HTTP >= 500:
+		if err := w.controlAccepted(ctx); err != nil {
+			return err
+		}
+		if err := w.unlessGetFaultsToo(ctx, c); err != nil {
+			return err
+		}
+		return w.fail(c, want, "%s is answered with a server fault", what)
+	default:
+		w.note("%s is answered %s", what, c.Status())
 	}
 	return nil
 }

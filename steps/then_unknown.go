@@ -25,6 +25,8 @@ func thenNotFound(ctx context.Context) error {
 	case notFound(c.Exchange):
 	case unimplemented(c.Exchange) && w.unsupported(), w.unsupported() && w.run.support[w.plan.transport].asMissing:
 		return inapplicable("the server does not support cancel: %s", c.Status())
+	case w.facts["relation"] == below && w.rest() && refusal(c.HTTP):
+		w.note("the cancel of a name below that of an operation is answered %s: the template of cancel may not have it", c.Status())
 	case isCode(c.Exchange, codes.PermissionDenied):
 		w.note("the cancel of a name of no operation is answered PERMISSION_DENIED")
 	case isCode(c.Exchange, codes.InvalidArgument):

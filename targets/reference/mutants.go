@@ -13,6 +13,7 @@ func Mutants() []Mutant {
 		requestMutants(),
 		formMutants(),
 		routeMutants(),
+		nameCaseMutants(),
 		responseMutants(),
 		effectMutants(),
 		stateMutants(),

@@ -81,21 +81,7 @@ func unknownMutants() []Mutant {
 		{Name: "unknown-failed-precondition", Doc: "Takes an unknown operation for one that has ended.",
 			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(refuse(codes.FailedPrecondition, "OPERATION_NOT_RUNNING", "operation is not running")))}},
 		{Name: "cancel-folds-case", Doc: "Looks for what is to be cancelled without regard to case, where no name is the same.",
-			Breaks: []string{unknown}, Fault: Fault{Service: func(next Service) Service {
-				known := newLedger(next)
-				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-					err := next.Cancel(ctx, r)
-					if status.Code(err) != codes.NotFound {
-						return err
-					}
-					for _, name := range known.running() {
-						if strings.EqualFold(name, r.GetName()) {
-							return plainCancel(ctx, next, name)
-						}
-					}
-					return err
-				}}
-			}}},
+			Breaks: []string{unknown}, Fault: Fault{Service: findsNear(strings.EqualFold, plainCancel)}},
 		{Name: "unknown-dropped", Doc: "Follows the record that it has not found, and ends the connection.",
 			Breaks: []string{unknown}, Fault: dropped(func(d *draft) bool {
 				return d.status == http.StatusNotFound || d.trailer.Get("Grpc-Status") == strconv.Itoa(int(codes.NotFound))

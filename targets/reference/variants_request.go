@@ -59,7 +59,45 @@ func requestVariants() []Variant {
 		{Name: "busy-at-first", Doc: "Answers UNAVAILABLE to the first cancels of each form over REST.", Fault: Fault{REST: busyAtFirst}},
 		{Name: "fails-once-on-bodies", Doc: "Fails on the first body that is no object, and refuses the others as it may.",
 			Fault: Fault{REST: failsOnce(noObject)}},
+		{Name: "trims-every-name", Doc: "Trims the names in all calls alike, so that Get finds what cancel finds.",
+			Fault: Fault{Service: func(next Service) Service { return trimmer{next} }}},
+		{Name: "parents-without-case", Doc: "Takes a parent for the same in small letters and in capitals, in all calls.",
+			Fault: Fault{REST: where(func(r *http.Request) bool { return strings.Contains(rawPath(r.URL), "/projects/DEMO/") },
+				func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+					out := r.Clone(r.Context())
+					out.URL.Path, out.URL.RawPath = ownParent(r.URL.Path), ownParent(rawPath(r.URL))
+					next.ServeHTTP(w, out)
+				})}},
+		{Name: "routes-own-children", Doc: "Has a route for the cancel of the children that it makes, and answers 501 to others, as grpc-gateway does where a path fits the template of Get alone.",
+			Fault: Fault{REST: where(posted(func(p string) bool {
+				return nestedCancel(p) && len(p[strings.LastIndexByte(p, '/')+1:]) < len("b123"+verbSuffix)
+			}), answering(refuse(codes.Unimplemented, "NO_ROUTE", "method not allowed")))}},
 	}
+}
+
+// A trimmer is a Service that trims the names in what it is asked.
+type trimmer struct{ Service }
+
+func trimmed(name string) string { return strings.Trim(name, " \t\r\n\x00") }
+
+// Get implements Service.
+func (s trimmer) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	return s.Service.Get(ctx, &longrunningpb.GetOperationRequest{Name: trimmed(r.GetName())})
+}
+
+// Wait implements Service.
+func (s trimmer) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
+	return s.Service.Wait(ctx, &longrunningpb.WaitOperationRequest{Name: trimmed(r.GetName()), Timeout: r.GetTimeout()})
+}
+
+// Cancel implements Service.
+func (s trimmer) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	return plainCancel(ctx, s.Service, trimmed(r.GetName()))
+}
+
+// Delete implements Service.
+func (s trimmer) Delete(ctx context.Context, r *longrunningpb.DeleteOperationRequest) error {
+	return s.Service.Delete(ctx, &longrunningpb.DeleteOperationRequest{Name: trimmed(r.GetName())})
 }
 
 // failsOnce answers INTERNAL to the first cancel that applies.
