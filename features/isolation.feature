@@ -68,6 +68,13 @@ Feature: Cancel touches one operation only
       When the client cancels it and follows it to its end
       Then the other succeeds
 
+    @grpc
+    Scenario: An operation that a routing header names goes on
+      Given another running operation
+      And a running operation
+      When the client cancels it by sending the routing header of the other
+      Then the other is not cancelled
+
   @req:cancel.isolation.prefix-names
   Rule: Operations whose names are prefixes/extensions/case-variants of the cancelled name are not affected.
 

@@ -67,11 +67,21 @@ Feature: What a cancel request may carry
         | a content type in capitals                |
         | a content type with other capitals        |
 
+    Scenario: The content type is spelt in another way for a name of several segments
+      Given a nested operation
+      When the client cancels it by sending a content type with a charset
+      Then the cancel counts like a plain one
+
   @req:cancel.request.body-name-same
   Rule: Body `{"name":"<same name as path>"}` is accepted (Google's own Go REST client for google.longrunning sends exactly this).
 
     Scenario: The body repeats the name
       Given a running operation
+      When the client cancels it by sending its own name in the body
+      Then the cancel counts like a plain one
+
+    Scenario: The body repeats a name of several segments
+      Given a nested operation
       When the client cancels it by sending its own name in the body
       Then the cancel counts like a plain one
 
@@ -83,6 +93,29 @@ Feature: What a cancel request may carry
       And another running operation
       When the client cancels it by sending the name of the other in the body
       Then only the operation in the path may be cancelled
+
+    Scenario: The body names another operation than a path of several segments
+      Given a nested operation
+      And another running operation
+      When the client cancels it by sending the name of the other in the body
+      Then only the operation in the path may be cancelled
+
+    Scenario: The body names an operation where the path names one that has ended
+      Given an operation that has succeeded
+      And another running operation
+      When the client cancels it by sending the name of the other in the body
+      Then the other is not cancelled
+
+    Scenario Outline: Another operation is named elsewhere
+      Given a running operation
+      And another running operation
+      When the client cancels it by sending <naming>
+      Then the other is not cancelled
+
+      Examples:
+        | naming                          |
+        | the routing header of the other |
+        | the name of the other in a form |
 
     Scenario: The body names an operation where the path names none
       Given a name that no operation has
@@ -104,6 +137,18 @@ Feature: What a cancel request may carry
         | the name of the other as a parameter             |
         | the name of the other as a parameter and no body |
 
+    Scenario: The query names another operation than a path of several segments
+      Given a nested operation
+      And another running operation
+      When the client cancels it by sending the name of the other as a parameter
+      Then only the operation in the path may be cancelled
+
+    Scenario: The query names an operation where the path names one that has ended
+      Given an operation that has succeeded
+      And another running operation
+      When the client cancels it by sending the name of the other as a parameter
+      Then the other is not cancelled
+
     Scenario: The query names an operation where the path names none
       Given a name that no operation has
       And another running operation
@@ -115,6 +160,11 @@ Feature: What a cancel request may carry
 
     Scenario: The body has a member that nobody knows
       Given a running operation
+      When the client cancels it by sending an unknown member
+      Then the cancel takes effect, or is refused and has none
+
+    Scenario: The cancel of a name of several segments has a member that nobody knows
+      Given a nested operation
       When the client cancels it by sending an unknown member
       Then the cancel takes effect, or is refused and has none
 
@@ -133,6 +183,11 @@ Feature: What a cancel request may carry
         | null          |
         | a string      |
 
+    Scenario: The body for a name of several segments is no object
+      Given a nested operation
+      When the client cancels it by sending an open brace for an object
+      Then the cancel takes effect, or is refused and has none
+
   @req:cancel.request.system-params
   Rule: Google system query parameters (`alt=json`, `$alt=json`, `prettyPrint`, `key`, `quotaUser`, `fields`, `$.xgafv`) do not break cancel.
 
@@ -146,11 +201,21 @@ Feature: What a cancel request may carry
         | the system parameters             |
         | the system parameters and no body |
 
+    Scenario: The query of a name of several segments has system parameters
+      Given a nested operation
+      When the client cancels it by sending the system parameters
+      Then the cancel counts like a plain one
+
   @req:cancel.request.unknown-query-param
   Rule: An unknown query parameter is either ignored (200) or rejected (400, ineffective); the choice is free (MAY), a server fault or a rejected-but-effective cancel is not.
 
     Scenario: The query has a parameter that nobody knows
       Given a running operation
+      When the client cancels it by sending an unknown parameter
+      Then the cancel takes effect, or is refused and has none
+
+    Scenario: The query of a name of several segments has a parameter that nobody knows
+      Given a nested operation
       When the client cancels it by sending an unknown parameter
       Then the cancel takes effect, or is refused and has none
 

@@ -19,6 +19,7 @@ func requestSteps() []definition {
 		step(`the cancel counts like a plain one`, thenCountsLikePlain),
 		step(`the cancel takes effect, or is refused and has none`, thenEffectOrRefusal),
 		step(`only the operation in the path may be cancelled`, thenPathAlone),
+		step(`the other is not cancelled`, thenOtherNotCancelled),
 	}
 }
 
@@ -205,6 +206,9 @@ func (w *world) formed(form string, op *operation) (targets.RawRequest, error) {
 	case "the system parameters and no body":
 		r.Target += "?alt=json&prettyPrint=false"
 		r.Body, r.Header = nil, nil
+	case "the name of the other in a form":
+		r.Body = []byte("name=" + url.QueryEscape(w.others[0].name))
+		r.Header["Content-Type"] = "application/x-www-form-urlencoded"
 	case "an unknown parameter":
 		r.Target += "?no_such=1"
 	case "the name of the other as a parameter":
@@ -260,6 +264,8 @@ func (w *world) clientHeader(form string, op *operation) map[string]string {
 	switch form {
 	case "the routing header":
 		return map[string]string{"x-goog-request-params": "name=" + url.QueryEscape(op.name)}
+	case "the routing header of the other":
+		return map[string]string{"x-goog-request-params": "name=" + url.QueryEscape(w.others[0].name)}
 	case "the header of a client library":
 		h := map[string]string{"x-goog-api-client": "gl-go/1.26.0 gapic/1.0.0 gax/2.15.0 grpc/1.85.0", "User-Agent": "grpc-go/1.85.0"}
 		if w.rest() {

@@ -155,27 +155,37 @@ func (w *world) legalRefusal(c call) bool {
 	return c.HTTP == 400
 }
 
+// thenOtherNotCancelled judges that an operation which a cancel names elsewhere
+// than in its path goes on. Where a plain cancel touches other operations as well,
+// the form is not to blame.
+func thenOtherNotCancelled(ctx context.Context) error {
+	w := of(ctx)
+	err := w.unaffected(ctx, w.others[0], "a cancel of another operation, sent with "+w.facts["form"].(string))
+	if !isViolation(err) {
+		return err
+	}
+	err = w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
+		var err error
+		if w.others[0], err = w.startInProgress(ctx, targets.Running); err != nil {
+			return nil, err
+		}
+		_, _, err = w.repeatForm(ctx)
+		return w.others[0], err
+	})
+	if isViolation(err) {
+		err = w.unlessShared(ctx, err)
+	}
+	return err
+}
+
 // thenPathAlone judges that an operation which only the body or the query of a
 // cancel named goes on, and that the name does not keep the cancel from being
-// taken or refused. Where a plain cancel touches other operations as well, the
-// form is not to blame.
+// taken or refused.
 func thenPathAlone(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
-	err := w.unaffected(ctx, w.others[0], "a cancel of another operation, sent with "+w.facts["form"].(string))
+	err := thenOtherNotCancelled(ctx)
 	switch {
-	case isViolation(err):
-		err = w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
-			if w.others[0], err = w.startInProgress(ctx, targets.Running); err != nil {
-				return nil, err
-			}
-			_, _, err := w.repeatForm(ctx)
-			return w.others[0], err
-		})
-		if isViolation(err) {
-			err = w.unlessShared(ctx, err)
-		}
-		return err
 	case err != nil:
 		return err
 	case c.err != nil:
@@ -212,11 +222,10 @@ func (w *world) unlessWithoutOtherToo(ctx context.Context, finding error, wrong 
 	if !isViolation(finding) || !known {
 		return finding
 	}
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
+	op, c, err := w.freshInForm(ctx, like[0])
+	if op == nil {
 		return err
 	}
-	c, err := w.cancelInForm(ctx, op, like[0])
 	if err == nil && wrong(op, c) {
 		return inconclusive("a cancel by %s goes wrong in the same way (see %s): %v", like[0], like[1], finding)
 	}

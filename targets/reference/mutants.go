@@ -14,6 +14,7 @@ func Mutants() []Mutant {
 		formMutants(),
 		routeMutants(),
 		nameCaseMutants(),
+		pathCaseMutants(),
 		responseMutants(),
 		effectMutants(),
 		stateMutants(),

@@ -113,7 +113,7 @@ func cancelCaseMutants() []Mutant {
 		{Name: "form-refused-but-cancels", Doc: "Reads the body when it has cancelled, and finds that it is a form.",
 			Breaks: []string{rejected}, BreaksOn: map[targets.Transport][]string{targets.GRPC: {}},
 			Fault: Fault{REST: requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-				if r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+				if r.Header.Get("Content-Type") != formType {
 					next.ServeHTTP(w, r)
 					return
 				}

@@ -119,9 +119,9 @@ func formMutants() []Mutant {
 				next.ServeHTTP(w, r)
 			})}},
 		{Name: "body-name-second-choice", Doc: "Cancels what the body names where it does not find what the path names.",
-			Breaks: []string{"cancel.request.path-name-authoritative"}, Fault: Fault{REST: secondChoice(func(_ *http.Request, body []byte) string { return nameIn(body) })}},
+			Breaks: []string{"cancel.request.path-name-authoritative"}, Fault: Fault{REST: secondChoice(http.StatusNotFound, func(_ *http.Request, body []byte) string { return nameIn(body) })}},
 		{Name: "query-name-second-choice", Doc: "Cancels what the query names where it does not find what the path names.",
-			Breaks: []string{"cancel.request.query-name-ignored"}, Fault: Fault{REST: secondChoice(func(r *http.Request, _ []byte) string { return r.URL.Query().Get("name") })}},
+			Breaks: []string{"cancel.request.query-name-ignored"}, Fault: Fault{REST: secondChoice(http.StatusNotFound, func(r *http.Request, _ []byte) string { return r.URL.Query().Get("name") })}},
 		{Name: "unknown-ok-without-body", Doc: "Has nothing to do for a cancel without a body that finds nothing, and answers OK.",
 			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unknown.not-found"}}, Fault: Fault{REST: withoutBodyAnswered(http.StatusNotFound, "OPERATION_NOT_FOUND", nil)}},
 		{Name: "finished-500-without-body", Doc: "Fails on a cancel without a body of what is finished.",
@@ -213,12 +213,12 @@ func formMutants() []Mutant {
 	}
 }
 
-// secondChoice is a hook by which a cancel of what is not there cancels the
-// operation that of says.
-func secondChoice(of func(r *http.Request, body []byte) string) func(http.Handler) http.Handler {
+// secondChoice is a hook by which a cancel that is refused with a status cancels
+// the operation that of says.
+func secondChoice(refused int, of func(r *http.Request, body []byte) string) func(http.Handler) http.Handler {
 	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
 		d := record(next, bodiless(r))
-		if name := of(r, body); d.status == http.StatusNotFound && name != "" {
+		if name := of(r, body); d.status == refused && name != "" {
 			d = record(next, bodiless(withName(r, name)))
 		}
 		d.send(w)

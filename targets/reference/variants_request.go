@@ -72,6 +72,19 @@ func requestVariants() []Variant {
 			Fault: Fault{REST: where(posted(func(p string) bool {
 				return nestedCancel(p) && len(p[strings.LastIndexByte(p, '/')+1:]) < len("b123"+verbSuffix)
 			}), answering(refuse(codes.Unimplemented, "NO_ROUTE", "method not allowed")))}},
+		{Name: "compares-routing-header", Doc: "Refuses a routing header that names another operation than the path.",
+			Fault: Fault{REST: refuseIf(invalid("ROUTING_HEADER_DIFFERS", "the routing header names another operation"), func(r *http.Request, _ []byte) bool {
+				name := routedName(r.Header.Get("x-goog-request-params"))
+				return name != "" && !strings.HasSuffix(decode(rawPath(r.URL)), "/"+name+verbSuffix)
+			})}},
+		{Name: "ignores-forms", Doc: "Does not read a form, and cancels what the path names.",
+			Fault: Fault{REST: requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Content-Type") == formType {
+					r = bodiless(r)
+					r.Header.Del("Content-Type")
+				}
+				next.ServeHTTP(w, r)
+			})}},
 	}
 }
 
