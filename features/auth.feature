@@ -102,6 +102,23 @@ Feature: Who may cancel
         | stranger                   |
         | caller without credentials |
 
+    Scenario Outline: A stranger is not told what has ended
+      Given an operation that has <ended>
+      And a name that no operation has
+      When a stranger cancels it, and that name
+      Then both answers are the same
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | been cancelled |
+
+    Scenario: A stranger is not told by Get what exists
+      Given a running operation
+      And a name that no operation has
+      When a stranger asks for it, and for that name
+      Then both answers are the same
+
     Scenario: A stranger is not told what is queued
       Given a pending operation
       And a name that no operation has

@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -15,6 +14,7 @@ func authSteps() []definition {
 		step(`a (caller without credentials|stranger) cancels it with a member that no request has`, whenOtherAddsMember),
 		step(`a (caller without credentials|stranger) cancels it by sending (.+)`, whenOtherCancelsInForm),
 		step(`a (caller without credentials|stranger) cancels it, and that name`, whenOtherCancelsBoth),
+		step(`a (caller without credentials|stranger) asks for it, and for that name`, whenOtherAsksForBoth),
 		step(`its owner cancels it and, before it has stopped, a (caller without credentials|stranger) does`, whenOtherRepeats),
 		step(`the caller is told to say who it is`, thenUnauthenticated),
 		step(`the caller is told that it has no permission`, thenForbidden),
@@ -155,36 +155,11 @@ func whenOtherAddsMember(ctx context.Context, who string) error {
 	return err
 }
 
-func whenOtherCancelsBoth(ctx context.Context, who string) error {
-	w := of(ctx)
-	if err := w.mayCall(principal(who)); err != nil {
-		return err
-	}
-	pair, err := w.cancelBothAs(ctx, who, 0)
-	w.facts["call"], w.facts["other"], w.facts["who"] = pair[0], pair[1], who
-	return err
-}
-
+// whenOtherAsksForBoth has Get asked for with other credentials. Who may read
+// operations and not cancel them is told which there are.
+// compareAs makes a pair of calls that thenNoLeak compares, and makes again.
 // cancelBothAs cancels an operation that exists and a name that no operation
 // has, with other credentials; first tells which of them before the other.
-func (w *world) cancelBothAs(ctx context.Context, who string, first int) (pair [2]call, err error) {
-	for i := range 2 {
-		j := (first + i) % 2
-		if j == 0 {
-			pair[j], err = w.cancelAs(ctx, plainAs(principal(who)), "by a "+who)
-		} else {
-			pair[j], err = w.repeatTransient(ctx, func() call {
-				r := targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.unknown), Principal: principal(who)}
-				return w.raw(ctx, r, "by a "+who+", of what does not exist")
-			})
-		}
-		if err != nil {
-			return pair, err
-		}
-	}
-	return pair, nil
-}
-
 // noCancelHere rules on an answer that no caller's identity can change: that
 // there is no cancel may come before the question who asks. Where there is one,
 // the caller must meet that answer each time.
@@ -300,45 +275,8 @@ func thenDeniedNoEffect(ctx context.Context) error {
 // thenNoLeak compares what a caller without permission is told of an operation
 // that exists and of a name that no operation has: code and ErrorInfo.reason.
 // What differs from call to call tells nothing of what exists.
-func thenNoLeak(ctx context.Context) error {
-	w := of(ctx)
-	c := w.theCall()
-	other, _ := w.facts["other"].(call)
-	if err := w.denied(ctx, c); err != nil {
-		return err
-	}
-	if toldOf(c) == toldOf(other) {
-		if messageOf(c, w.it.name) != messageOf(other, w.unknown) {
-			w.note("a caller without permission gets another message for an operation that exists than for one that does not")
-		}
-		return nil
-	}
-	for i := range rounds - 1 {
-		pair, err := w.cancelBothAs(ctx, w.facts["who"].(string), i+1)
-		switch {
-		case err != nil:
-			return err
-		case toldOf(pair[0]) != toldOf(c) || toldOf(pair[1]) != toldOf(other):
-			w.note("the denial of the same call is told in different ways")
-			return nil
-		}
-	}
-	if statusless(c.Exchange) || statusless(other.Exchange) {
-		return inconclusive("a denial has no grpc-status (see grpc.status-in-trailers)")
-	}
-	return w.accuse(w.plan.requirement.ID, other.index, toldOf(c)+", as for an operation that exists", toldOf(other),
-		"a caller without permission can tell which operations exist")
-}
-
 // toldOf is what a denial tells its caller: its status, and the reason of its
 // ErrorInfo.
-func toldOf(c call) string {
-	if reason := reasonOf(c); reason != "" {
-		return c.Status() + ", reason " + reason
-	}
-	return c.Status()
-}
-
 // thenDeniedFirst judges that permission is asked for before the request and
 // the state of the operation are looked at: the answer is the denial that the
 // plain cancel of an operation in progress gets.
@@ -372,44 +310,5 @@ func thenDeniedFirst(ctx context.Context) error {
 }
 
 // detailsOf are the details of an error as JSON shows them.
-func detailsOf(c call) []any {
-	if c.Transport == targets.GRPC {
-		return grpcDetails(c)
-	}
-	doc := object(c.Doc)
-	if e := object(doc["error"]); e != nil {
-		doc = e
-	}
-	list, _ := doc["details"].([]any)
-	return list
-}
-
 // reasonOf is the reason of an error's ErrorInfo; "" where it has none.
-func reasonOf(c call) string {
-	for _, d := range detailsOf(c) {
-		m := object(d)
-		if t, _ := m["@type"].(string); t == errorInfoType || strings.HasSuffix(t, "/"+errorInfoType) {
-			reason, _ := m["reason"].(string)
-			return reason
-		}
-	}
-	return ""
-}
-
 // messageOf is the message of an error, with the name that was asked for masked.
-func messageOf(c call, name string) string {
-	text := ""
-	if c.Transport == targets.GRPC {
-		if c.GRPC != nil {
-			text = c.GRPC.StatusDetail
-		}
-	} else {
-		doc := object(c.Doc)
-		if e := object(doc["error"]); e != nil {
-			doc = e
-		}
-		text, _ = doc["message"].(string)
-	}
-	text = strings.ReplaceAll(text, name, "NAME")
-	return strings.ReplaceAll(text, name[strings.LastIndexByte(name, '/')+1:], "ID")
-}

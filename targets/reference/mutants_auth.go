@@ -236,6 +236,17 @@ func orderMutants() []Mutant {
 			Breaks: []string{leak}, Fault: answersCallers(nil, unknown(func(string) error {
 				return refuse(codes.PermissionDenied, "RESOURCE_NOT_FOUND", "the caller may not use operations here, or they do not exist")
 			}))},
+		{Name: "leaks-what-ended", Doc: "Has another way to deny callers without permission what has ended.",
+			Breaks: []string{leak}, Fault: answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if peek(ctx, next, r.GetName()).GetDone() {
+					return refuse(codes.Unauthenticated, "SIGN_IN", "sign in to see the archive")
+				}
+				return next.Cancel(ctx, r)
+			})},
+		{Name: "get-leaks-existence", Doc: "Looks up what Get is asked for before it checks the caller.",
+			Breaks: []string{leak}, Fault: Fault{Options: protect, Service: func(next Service) Service {
+				return tellsAll{next}
+			}}},
 		{Name: "looks-at-state-first", Doc: "Refuses to cancel what is finished before it checks the caller.",
 			Breaks: []string{first}, Fault: finished},
 		{Name: "finished-ok-for-all", Doc: "Has nothing to do for a finished operation, and answers OK to any caller that it knows.",
@@ -251,4 +262,15 @@ func orderMutants() []Mutant {
 					next.ServeHTTP(w, r)
 				})}},
 	}
+}
+
+// tellsAll answers NOT_FOUND to whoever asks for what does not exist.
+type tellsAll struct{ Service }
+
+// Get implements Service.
+func (t tellsAll) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	if peek(ctx, t.Service, r.GetName()) == nil {
+		return nil, notFound(r.GetName())
+	}
+	return t.Service.Get(ctx, r)
 }
