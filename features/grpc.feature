@@ -149,6 +149,17 @@ Feature: What only gRPC has
         | every letter and digit of its id |
         | a slash                          |
 
+    Scenario Outline: Nor is anything behind it left out
+      Given a running operation
+      When the client sends a cancel of its name with <what> behind it
+      Then the name is taken to the letter
+
+      Examples:
+        | what        |
+        | the verb    |
+        | a slash     |
+        | a parameter |
+
   @req:grpc.unknown-fields
   Rule: Unknown fields in the binary request are tolerated.
 

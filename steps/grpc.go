@@ -273,15 +273,23 @@ const cutShort = "a name that is cut short"
 // that of another operation, where they are numbered.
 func (w *world) cutShort(ctx context.Context, op *operation) ([]byte, error) {
 	left := op.name + "-cu"
-	c := w.call(ctx, targets.Get, getRequest(left), "is the name unknown?")
-	switch {
-	case c.err != nil:
-		return nil, inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
-	case c.Accepted():
-		return nil, inconclusive("Get of %s answered %s", left, c.Status())
+	if err := w.nobodys(ctx, left); err != nil {
+		return nil, err
 	}
 	whole := payload(left + "t")
 	return whole[:len(whole)-1], nil
+}
+
+// nobodys is nil where Get does not find an operation of that name.
+func (w *world) nobodys(ctx context.Context, name string) error {
+	c := w.call(ctx, targets.Get, getRequest(name), "is the name unknown?")
+	switch {
+	case c.err != nil:
+		return inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
+	case c.Accepted():
+		return inconclusive("Get of %s answered %s", name, c.Status())
+	}
+	return nil
 }
 
 // odd is the payload of a cancel that names no operation as a client would.
@@ -312,6 +320,12 @@ func (w *world) odd(ctx context.Context, what string, op *operation) ([]byte, er
 			return nil, inapplicable("the name %s has no slash", op.name)
 		}
 		return payload(op.name[:i] + "%2F" + op.name[i+1:]), nil
+	case "its name with the verb behind it":
+		return payload(op.name + ":cancel"), w.nobodys(ctx, op.name+":cancel")
+	case "its name with a slash behind it":
+		return payload(op.name + "/"), w.nobodys(ctx, op.name+"/")
+	case "its name with a parameter behind it":
+		return payload(op.name + "?alt=json"), w.nobodys(ctx, op.name+"?alt=json")
 	}
 	return nil, inconclusive("suite error: no cancel is called %q", what)
 }
@@ -430,7 +444,7 @@ func thenNameLiteral(ctx context.Context) error {
 	if control, err := w.cancelMalformed(ctx, "of another collection"); err == nil && control.err == nil && control.Accepted() == c.Accepted() && control.Code == c.Code {
 		return inconclusive("the cancel of a name of another collection is answered %s as well (see cancel.malformed.rejected)", control.Status())
 	}
-	return w.fail(c, want, "a gRPC name with a percent sequence is not taken for the name of no operation")
+	return w.fail(c, want, "what is not the operation's name to the letter is not taken for the name of no operation")
 }
 
 // thenUndecodableRefused judges a request that is no message.

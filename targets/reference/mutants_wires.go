@@ -180,6 +180,12 @@ func payloadMutants() []Mutant {
 				return next.Cancel(ctx, r)
 			})}}
 	}
+	cuts := func(name, doc, breaks, suffix string) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: Fault{
+			Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				return next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: strings.TrimSuffix(r.GetName(), suffix)})
+			})}}
+	}
 	isEmpty := func(name string) bool { return name == "" }
 	hasPercent := func(name string) bool { return strings.Contains(name, "%") }
 	withFields := func(name, doc string, answer error) Mutant {
@@ -196,6 +202,9 @@ func payloadMutants() []Mutant {
 		named("empty-name-not-running", "Takes a cancel without a name for one of what has ended.", empty, isEmpty, refuse(codes.FailedPrecondition, "NOT_RUNNING", "not running")),
 		named("percent-name-500", "Fails on a percent sign in a name.", literal, hasPercent, refuse(codes.Internal, "REQUEST_FAILED", "bad escape")),
 		named("percent-name-ok", "Answers OK to a name with a percent sign, without effect.", literal, hasPercent, nil),
+		cuts("grpc-cuts-verb", "Cuts the verb off gRPC names too, by code that both transports share.", literal, ":cancel"),
+		cuts("grpc-cuts-slash", "Cuts a slash off the end of a name.", literal, "/"),
+		cuts("grpc-cuts-query", "Parses names as URLs, and leaves out what is behind the question mark.", literal, "?alt=json"),
 		{Name: "decodes-grpc-slashes", Doc: "Undoes the percent-encoding of slashes, as its gateway leaves them encoded.", Breaks: []string{literal},
 			Fault: Fault{Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				return next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: strings.ReplaceAll(r.GetName(), "%2F", "/")})
