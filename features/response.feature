@@ -30,6 +30,8 @@ Feature: What a successful cancel answers
         | no body and the content type of JSON |
         | its own name in the body             |
         | the system parameters                |
+        | a content type with a charset        |
+        | the header of a client library       |
 
     Scenario Outline: The status is 200, whatever is cancelled
       Given a <kind> operation

@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -135,6 +136,12 @@ func someResponseMutants() []Mutant {
 		some("system-parameters-answer-null", "Renders the empty answer as null where alt=json asks for JSON.", object,
 			func(r *http.Request, _ []byte, _ map[string]any) bool { return r.URL.Query().Has("alt") }, func(d *draft, _ []byte) { d.body = []byte("null") }),
 		some("bodiless-answers-text", "Takes the type of its answer from the request, and answers text where there was none.", media, bodiless, text),
+		some("charset-answers-204", "Has a filter for requests with a charset, which answers 204 for an empty object.", status,
+			func(r *http.Request, _ []byte, _ map[string]any) bool {
+				return strings.Contains(r.Header.Get("Content-Type"), "charset")
+			}, noContent),
+		some("client-library-answers-202", "Answers 202 to client libraries, which it sends to another version of itself.", status,
+			func(r *http.Request, _ []byte, _ map[string]any) bool { return r.Header.Get("X-Goog-Api-Client") != "" }, accepted),
 		{Name: "answers-202-without-body", Doc: "Answers 202 and no body (civis-python#287).", Breaks: []string{status}, Fault: Fault{REST: answersWith(http.StatusAccepted, "")}},
 	}
 }
