@@ -37,6 +37,11 @@ Feature: The state of a cancelled operation
         | slow   |
         | nested |
 
+    Scenario: The error of an operation that somebody waits for is CANCELLED
+      Given a running operation
+      When the client cancels it while somebody waits for it
+      Then its error code is 1
+
   @req:cancel.state.no-response
   Rule: It has no `response`.
 

@@ -133,10 +133,15 @@ func thenExpiryNoError(ctx context.Context) error {
 		switch {
 		case x.outlasted():
 			return inconclusive("the Wait did not end (see wait.timeout-bound)")
-		case x.Accepted():
+		case x.found && !x.garbled:
+			if w.rest() && x.HTTP != 200 {
+				w.note("a Wait is answered %s", x.Status())
+			}
 			return nil
 		case x.call.Elapsed < x.asked*9/10 || isCode(x.call.Exchange, codes.Unavailable, codes.ResourceExhausted):
 			return inconclusive("Wait answered %s after %v, before it expired", x.Status(), x.call.Elapsed.Round(time.Millisecond))
+		case again && x.Accepted():
+			return w.fail(x.call, "success, with the operation in progress", "a Wait that expires does not return the operation, twice")
 		case again:
 			return w.fail(x.call, "success, with the operation in progress", "the expiry of a Wait is an error of the call, twice")
 		}

@@ -9,6 +9,7 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lro-tools/conform/targets"
@@ -47,6 +48,28 @@ func waitCaseMutants() []Mutant {
 				return sleepy(func(r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) bool {
 					return before.GetDone() && waited.add(r.GetName()) > 1
 				})(next)
+			}}},
+		restOnly("wait-expiry-204", "Answers 204 where a Wait brings no news, as long polls do.", answers(restMethod, targets.Wait, func(d *draft) {
+			if op := d.doc(); d.status == http.StatusOK && op["done"] != true {
+				d.status, d.body = http.StatusNoContent, nil
+				d.header.Del("Content-Type")
+			}
+		}), "wait.expiry-no-effect"),
+		{Name: "waited-code-10", Doc: "Aborts those who wait, and the operation with them, when it is cancelled.", Breaks: []string{"cancel.state.code-1"},
+			Fault: Fault{Service: func(next Service) Service {
+				awaited := newNameSet()
+				aborted := remembering(func(_ history, op *longrunningpb.Operation) error {
+					if isCancelled(op) && awaited.has(op.GetName()) > 0 {
+						op.Result = &longrunningpb.Operation_Error{Error: status.New(codes.Aborted, "aborted").Proto()}
+					}
+					return nil
+				})(next)
+				return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					if !before.GetDone() {
+						awaited.add(r.GetName())
+					}
+					return next.Wait(ctx, r)
+				})(aborted)
 			}}},
 		{Name: "finished-500-waited", Doc: "Sends the end to those who wait once more when it is cancelled again: the channel is closed.",
 			Breaks: []string{"cancel.finished.status-legal"},
