@@ -25,15 +25,15 @@ type advance struct {
 	shown snapshot
 }
 
-// tells whether a list has taken the cancel for the end: it shows that from soon
-// after the one on, and not from when the operation may have stopped, and for far
-// longer than it usually is ahead of Get.
-func (a advance) tells(usual time.Duration) bool {
-	return a.Duration >= max(listsAhead, aheadOfOthers*usual) && a.after < a.Duration/2
+// mayTell tells whether a list may have taken the cancel for the end: it shows that
+// from soon after the one on, and not from when the operation may have stopped.
+func (a advance) mayTell() bool {
+	return a.Duration >= listsAhead && a.after < a.Duration/2
 }
 
 // whenListsStopping cancels an operation that is slow to stop and lists it until it
-// has stopped, as it does with one that stops at once, for comparison.
+// has stopped. What a list has shown too early counts where it is so again, and for
+// far longer than it usually is ahead of Get.
 func whenListsStopping(ctx context.Context, which string) error {
 	w := of(ctx)
 	if err := w.needCancel(); err != nil {
@@ -46,21 +46,18 @@ func whenListsStopping(ctx context.Context, which string) error {
 			return err
 		}
 	}
-	usual, err := w.listsOthers(ctx, filter)
-	if err != nil {
-		return err
-	}
-	for op := w.it; ; {
+	var usual time.Duration
+	for op, again := w.it, false; ; again = true {
 		a, err := w.listsEnd(ctx, op, filter)
-		if err != nil {
+		if err != nil || !a.mayTell() {
 			return err
 		}
-		// What was seen once must be seen again.
-		w.facts["ahead"] = a
-		ahead := a.tells(usual)
-		if again := op != w.it; again || !ahead {
-			w.facts["listed ahead"] = ahead
+		if again {
+			w.facts["ahead"], w.facts["listed ahead"] = a, a.Duration >= aheadOfOthers*usual
 			return nil
+		}
+		if usual, err = w.listsOthers(ctx, filter); err != nil {
+			return err
 		}
 		if op, err = w.startInProgress(ctx, op.role); err != nil {
 			return err

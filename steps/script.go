@@ -22,7 +22,7 @@ type script struct {
 // slow are words of the steps by which the cases are known that take the most
 // time: those that watch a slow cancellation, those that wait for a time to be
 // over, and those that wait for a natural end.
-var slow = [...]string{"a slow operation", "for a second", "an operation that is about to ", "an operation that has "}
+var slow = [...]string{"a slow operation", "for a second", "half a second", "an operation that is about to ", "an operation that has "}
 
 // turn tells when a case is begun. Those that take the most time come first, so
 // that no run ends with waiting for one of them.
