@@ -194,6 +194,8 @@ func (w *world) wrongAlone(c call) string {
 		return "the answer has no grpc-status (see grpc.status-in-trailers)"
 	case errorAsSuccess(c.Exchange):
 		return "an error was sent with success (see error.http.no-2xx-error)"
+	case misnamed(c.Exchange):
+		return "the error names another code than its HTTP status stands for (see error.http.status-name)"
 	case unknown && !notFound(c.Exchange) && !isCode(c.Exchange, codes.PermissionDenied, codes.InvalidArgument):
 		return fmt.Sprintf("%s of an unknown name answered %s (see cancel.unknown.not-found)", c.Method, c.Status())
 	case c.Method == targets.Get && !unknown && !c.Accepted() && !notFound(c.Exchange):
@@ -222,6 +224,17 @@ func sameCode(a, b targets.Exchange) bool {
 		return targets.HTTPStatus(ex.Code)
 	}
 	return status(a) == status(b)
+}
+
+// misnamed tells whether a REST error names a code that does not go with its HTTP
+// status.
+func misnamed(ex targets.Exchange) bool {
+	if ex.Transport != targets.REST || ex.Accepted() {
+		return false
+	}
+	name, _ := object(object(ex.Doc)["error"])["status"].(string)
+	code, known := targets.CodeByName(name)
+	return known && targets.HTTPStatus(code) != ex.HTTP
 }
 
 // namesCode tells whether a REST answer names its code in its body.

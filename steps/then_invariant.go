@@ -100,10 +100,16 @@ func thenRequestShows(ctx context.Context) error {
 	if _, err := w.get(ctx, w.it); err != nil {
 		return err
 	}
-	if n := len(w.it.snapshots); n == 0 || w.held[id] || w.broken(id) >= 0 {
+	n := len(w.it.snapshots)
+	if n == 0 || w.held[id] || w.broken(id) >= 0 {
 		return thenKept(ctx)
-	} else if _, present := requestedFlag(w.metadata(w.it.snapshots[n-1])); !present {
+	}
+	last := w.it.snapshots[n-1]
+	if _, present := requestedFlag(w.metadata(last)); !present {
 		return thenKept(ctx)
+	}
+	if err := w.unlessMisrouted(ctx, w.failAt(last, "a request to cancel", "the metadata does not show the request")); !isViolation(err) {
+		return err
 	}
 	left := w.settleFor() + flagGrace - time.Since(w.it.acceptedAt())
 	_, err := w.poll(ctx, w.it, left+50*time.Millisecond, func(look) (bool, error) {

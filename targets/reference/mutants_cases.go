@@ -209,6 +209,15 @@ func cancelCaseMutants() []Mutant {
 					}
 				})},
 			BreaksOn: map[targets.Transport][]string{targets.GRPC: {}}},
+		{Name: "finished-precondition-412", Doc: "Refuses the cancel of what has ended with FAILED_PRECONDITION, and the HTTP status of that name.",
+			Breaks: []string{"error.http.status-name"}, Fault: Fault{Service: refuseFinished(codes.FailedPrecondition),
+				REST: answers(restMethod, targets.Cancel, func(d *draft) {
+					if strings.Contains(string(d.body), "FAILED_PRECONDITION") {
+						d.status = http.StatusPreconditionFailed
+						d.setDoc(envelope{envelopeError{Code: 412, Message: "the operation is finished", Status: "FAILED_PRECONDITION"}})
+					}
+				})},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: {}}},
 	}
 }
 
