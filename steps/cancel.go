@@ -1,0 +1,100 @@
+package steps
+
+import (
+	"context"
+	"time"
+
+	"github.com/lro-tools/conform/targets"
+)
+
+// cancel sends the plain cancel once: over REST POST with the body {}.
+func (w *world) cancel(ctx context.Context, op *operation) call {
+	op.attempt()
+	c := w.call(ctx, targets.Cancel, cancelRequest(op.name), "")
+	w.answeredCancel(op, c)
+	return c
+}
+
+func (op *operation) attempt() {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	if op.attempted.IsZero() {
+		op.attempted = time.Now()
+	}
+}
+
+// acceptedBy takes note of the first cancel that was accepted.
+func (op *operation) acceptedBy(c call) {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	if c.Accepted() && op.accepted.IsZero() {
+		op.accepted = c.End()
+	}
+}
+
+// acceptedAt is when the first accepted cancel was answered; zero before.
+func (op *operation) acceptedAt() time.Time {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	return op.accepted
+}
+
+// answeredCancel takes note of the answer to a cancel of an operation, in
+// whatever form it was sent.
+func (w *world) answeredCancel(op *operation, c call) {
+	op.acceptedBy(c)
+	w.checkErrorAbout(op, c)
+	w.lookAtSuccess(c)
+}
+
+// cancelOnce cancels an operation for a scenario that needs the cancel to be
+// accepted but does not judge that. A transient refusal is repeated on a fresh
+// operation, never on the same one; the operation cancelled is returned.
+func (w *world) cancelOnce(ctx context.Context, op *operation) (*operation, call, error) {
+	for try := 1; ; try++ {
+		c := w.cancel(ctx, op)
+		if c.err != nil {
+			if ctx.Err() != nil {
+				return op, c, stopped(ctx)
+			}
+			return op, c, inconclusive("the cancel brought no answer: %v", c.err)
+		}
+		if c.Accepted() {
+			return op, c, nil
+		}
+		if !transient(c.Exchange) {
+			if unimplemented(c.Exchange) && w.inProgress(ctx, op) == nil {
+				w.tellRefused(op, c)
+			}
+			return op, c, w.refused(c)
+		}
+		if try == transientTries {
+			return op, c, inconclusive("cancel answered %s, %d times", c.Status(), try)
+		}
+		fresh, err := w.startInProgress(ctx, op.role)
+		if err != nil {
+			return op, c, err
+		}
+		op = fresh
+	}
+}
+
+// refused rules on a scenario whose cancel was refused.
+func (w *world) refused(c call) error {
+	if w.unsupported() {
+		return inapplicable("the server does not support cancel")
+	}
+	return inconclusive("the cancel was refused with %s (see cancel.accept.in-progress)", c.Status())
+}
+
+// unsupported tells whether the server was found, or is declared, to offer no
+// cancel on the case's transport.
+func (w *world) unsupported() bool { return w.run.support[w.plan.transport].level == unsupportedCancel }
+
+// needCancel rules a case out on a server without cancel.
+func (w *world) needCancel() error {
+	if w.unsupported() {
+		return inapplicable("the server does not support cancel")
+	}
+	return nil
+}
