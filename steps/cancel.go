@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -84,7 +86,11 @@ func (w *world) refused(c call) error {
 	if w.unsupported() {
 		return inapplicable("the server does not support cancel")
 	}
-	return inconclusive("the cancel was refused with %s (see cancel.accept.in-progress)", c.Status())
+	const reason = "the cancel was refused with %s (see cancel.accept.in-progress)"
+	if isCode(c.Exchange, codes.FailedPrecondition) { // what other cases sent may have ended the operation
+		return disturbed(reason, c.Status())
+	}
+	return inconclusive(reason, c.Status())
 }
 
 // unsupported tells whether the server was found, or is declared, to offer no

@@ -80,8 +80,10 @@ func thenRepeatLegalAcross(ctx context.Context) error {
 // answered wrongly, but where it is so only for what was cancelled over the other
 // transport: no requirement about one transport finds that.
 func (w *world) unlessCrossing(ctx context.Context, c call, ruling error) error {
-	end, _ := w.it.end()
-	if c.Method != targets.Cancel || w.facts["whom"] != "it" || !end.cancelled() || c.Transport == w.plan.transport || !neverLegal(c.Exchange) {
+	if c.Method != targets.Cancel || w.facts["whom"] != "it" || c.Transport == w.plan.transport || !neverLegal(c.Exchange) {
+		return ruling
+	}
+	if end, _ := w.it.end(); !end.cancelled() {
 		return ruling
 	}
 	ep, err := w.otherEnd()

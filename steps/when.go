@@ -103,6 +103,9 @@ func whenCancelsWaitedFor(ctx context.Context) error {
 	if err := w.lookOn(ctx, op, becomesPending); err != nil {
 		return err
 	}
+	if err := w.inProgress(ctx, op); err != nil { // the Wait that expired may have ended it
+		return err
+	}
 	if err := whenCancels(ctx); err != nil || !w.theCall().Accepted() {
 		return err
 	}
