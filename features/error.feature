@@ -77,6 +77,11 @@ Feature: The form of errors over REST
       When the client cancels that name
       Then every answer keeps the rule
 
+    Scenario: The refusal of a cancel of what has ended
+      Given an operation that has succeeded
+      When the client cancels it
+      Then its refusal keeps the rule
+
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
