@@ -155,11 +155,6 @@ func whenOtherAddsMember(ctx context.Context, who string) error {
 	return err
 }
 
-// whenOtherAsksForBoth has Get asked for with other credentials. Who may read
-// operations and not cancel them is told which there are.
-// compareAs makes a pair of calls that thenNoLeak compares, and makes again.
-// cancelBothAs cancels an operation that exists and a name that no operation
-// has, with other credentials; first tells which of them before the other.
 // noCancelHere rules on an answer that no caller's identity can change: that
 // there is no cancel may come before the question who asks. Where there is one,
 // the caller must meet that answer each time.
@@ -272,11 +267,6 @@ func thenDeniedNoEffect(ctx context.Context) error {
 	return w.unaffected(ctx, w.it, "a cancel that was answered "+c.Status())
 }
 
-// thenNoLeak compares what a caller without permission is told of an operation
-// that exists and of a name that no operation has: code and ErrorInfo.reason.
-// What differs from call to call tells nothing of what exists.
-// toldOf is what a denial tells its caller: its status, and the reason of its
-// ErrorInfo.
 // thenDeniedFirst judges that permission is asked for before the request and
 // the state of the operation are looked at: the answer is the denial that the
 // plain cancel of an operation in progress gets.
@@ -308,7 +298,3 @@ func thenDeniedFirst(ctx context.Context) error {
 	}
 	return w.fail(c, control.Status()+", as for any other cancel of this caller", "the request or the operation's state is looked at before the caller's permission")
 }
-
-// detailsOf are the details of an error as JSON shows them.
-// reasonOf is the reason of an error's ErrorInfo; "" where it has none.
-// messageOf is the message of an error, with the name that was asked for masked.

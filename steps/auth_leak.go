@@ -7,64 +7,68 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
+// whenOtherCancelsBoth cancels an operation that exists and a name that no
+// operation has, with other credentials.
 func whenOtherCancelsBoth(ctx context.Context, who string) error {
 	w := of(ctx)
-	if err := w.mayCall(principal(who)); err != nil {
+	p := principal(who)
+	if err := w.mayCall(p); err != nil {
 		return err
 	}
-	return w.compareAs(func(first int) ([2]call, error) { return w.cancelBothAs(ctx, who, first) })
+	return w.compareAs(func(exists bool) (call, error) {
+		if exists {
+			return w.cancelAs(ctx, plainAs(p), "by a "+who)
+		}
+		return w.repeatTransient(ctx, func() call {
+			r := targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.unknown), Principal: p}
+			return w.raw(ctx, r, "by a "+who+", of what does not exist")
+		})
+	})
 }
 
+// whenOtherAsksForBoth asks Get for both, with other credentials. Who may read
+// operations, and not cancel them, is told which there are.
 func whenOtherAsksForBoth(ctx context.Context, who string) error {
 	w := of(ctx)
 	p := principal(who)
 	if err := w.mayCall(p); err != nil {
 		return err
 	}
-	ask := func(name string) (call, error) {
-		return w.repeatTransient(ctx, func() call {
+	return w.compareAs(func(exists bool) (call, error) {
+		name := w.unknown
+		if exists {
+			name = w.it.name
+		}
+		c, err := w.repeatTransient(ctx, func() call {
 			return w.raw(ctx, targets.RawRequest{Method: targets.Get, Message: getRequest(name), Principal: p}, "by a "+who)
 		})
-	}
-	return w.compareAs(func(first int) (pair [2]call, err error) {
-		names := [2]string{w.it.name, w.unknown}
-		for i := range 2 {
-			j := (first + i) % 2
-			if pair[j], err = ask(names[j]); err != nil {
-				return pair, err
-			}
-		}
-		if pair[0].Accepted() {
+		if err == nil && exists && c.Accepted() {
 			err = inapplicable("a %s may read operations here", who)
 		}
-		return pair, err
+		return c, err
 	})
 }
 
-func (w *world) compareAs(both func(first int) ([2]call, error)) error {
+// compareAs makes a call about what exists and one about what does not, which
+// thenNoLeak compares, and makes again in either order.
+func (w *world) compareAs(ask func(exists bool) (call, error)) error {
+	both := func(first int) (pair [2]call, err error) {
+		for i := range pair {
+			j := (first + i) % 2
+			if pair[j], err = ask(j == 0); err != nil {
+				return pair, err
+			}
+		}
+		return pair, nil
+	}
 	pair, err := both(0)
 	w.facts["call"], w.facts["other"], w.facts["pair"] = pair[0], pair[1], both
 	return err
 }
 
-func (w *world) cancelBothAs(ctx context.Context, who string, first int) (pair [2]call, err error) {
-	for i := range 2 {
-		j := (first + i) % 2
-		if j == 0 {
-			pair[j], err = w.cancelAs(ctx, plainAs(principal(who)), "by a "+who)
-		} else {
-			pair[j], err = w.repeatTransient(ctx, func() call {
-				r := targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(w.unknown), Principal: principal(who)}
-				return w.raw(ctx, r, "by a "+who+", of what does not exist")
-			})
-		}
-		if err != nil {
-			return pair, err
-		}
-	}
-	return pair, nil
-}
-
+// thenNoLeak compares what a caller without permission is told of an operation
+// that exists and of a name that no operation has: code and ErrorInfo.reason.
+// What differs from call to call tells nothing of what exists.
 func thenNoLeak(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
@@ -99,6 +103,8 @@ func thenNoLeak(ctx context.Context) error {
 		"a caller without permission can tell which operations exist")
 }
 
+// toldOf is what a denial tells its caller: its status, and the reason of its
+// ErrorInfo.
 func toldOf(c call) string {
 	if reason := reasonOf(c); reason != "" {
 		return c.Status() + ", reason " + reason
@@ -106,6 +112,7 @@ func toldOf(c call) string {
 	return c.Status()
 }
 
+// detailsOf are the details of an error as JSON shows them.
 func detailsOf(c call) []any {
 	if c.Transport == targets.GRPC {
 		return grpcDetails(c)
@@ -118,6 +125,7 @@ func detailsOf(c call) []any {
 	return list
 }
 
+// reasonOf is the reason of an error's ErrorInfo; "" where it has none.
 func reasonOf(c call) string {
 	for _, d := range detailsOf(c) {
 		m := object(d)
@@ -129,6 +137,7 @@ func reasonOf(c call) string {
 	return ""
 }
 
+// messageOf is the message of an error, with the name that was asked for masked.
 func messageOf(c call, name string) string {
 	text := ""
 	if c.Transport == targets.GRPC {
