@@ -200,25 +200,23 @@ func cancelCaseMutants() []Mutant {
 					bare(d)
 				}
 			})}},
-		{Name: "finished-precondition-409", Doc: "Refuses the cancel of what has ended with FAILED_PRECONDITION, and the HTTP status of a conflict.",
-			Breaks: []string{"error.http.status-name"}, Fault: Fault{Service: refuseFinished(codes.FailedPrecondition),
-				REST: answers(restMethod, targets.Cancel, func(d *draft) {
-					if strings.Contains(string(d.body), "FAILED_PRECONDITION") {
-						d.status = http.StatusConflict
-						d.setDoc(envelope{envelopeError{Code: 409, Message: "the operation is finished", Status: "FAILED_PRECONDITION"}})
-					}
-				})},
-			BreaksOn: map[targets.Transport][]string{targets.GRPC: {}}},
-		{Name: "finished-precondition-412", Doc: "Refuses the cancel of what has ended with FAILED_PRECONDITION, and the HTTP status of that name.",
-			Breaks: []string{"error.http.status-name"}, Fault: Fault{Service: refuseFinished(codes.FailedPrecondition),
-				REST: answers(restMethod, targets.Cancel, func(d *draft) {
-					if strings.Contains(string(d.body), "FAILED_PRECONDITION") {
-						d.status = http.StatusPreconditionFailed
-						d.setDoc(envelope{envelopeError{Code: 412, Message: "the operation is finished", Status: "FAILED_PRECONDITION"}})
-					}
-				})},
-			BreaksOn: map[targets.Transport][]string{targets.GRPC: {}}},
+		preconditionAs("finished-precondition-409", "the HTTP status of a conflict", http.StatusConflict),
+		preconditionAs("finished-precondition-412", "the HTTP status of that name", http.StatusPreconditionFailed),
 	}
+}
+
+// preconditionAs is a mutant that sends FAILED_PRECONDITION with another HTTP status
+// than 400.
+func preconditionAs(name, how string, status int) Mutant {
+	m := restOnly(name, "Refuses the cancel of what has ended with FAILED_PRECONDITION, and "+how+".",
+		answers(restMethod, targets.Cancel, func(d *draft) {
+			if strings.Contains(string(d.body), "FAILED_PRECONDITION") {
+				d.status = status
+				d.setDoc(envelope{envelopeError{Code: status, Message: "the operation is finished", Status: "FAILED_PRECONDITION"}})
+			}
+		}), "error.http.status-name")
+	m.Fault.Service = refuseFinished(codes.FailedPrecondition)
+	return m
 }
 
 // fourth is a mutant whose success is another from the fourth cancel of an
