@@ -16,29 +16,19 @@ func whenCancelsCrossing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
+	_, c, err := w.afresh(ctx, w.it, func(op *operation) (call, error) {
+		w.it = op
 		w.appearsAcross(ctx, ep, w.it)
 		if _, err := w.cancelIt(ctx); err != nil {
-			return err
+			return call{}, err
 		}
-		c := w.across(ctx, ep, targets.Cancel, cancelRequest(w.it.name))
-		w.facts["second"] = c
-		switch {
-		case c.err != nil && ctx.Err() != nil:
-			return stopped(ctx)
-		case c.err != nil:
-			return inconclusive("the cancel over %s brought no answer: %v", c.Transport, c.err)
-		case !transient(c.Exchange):
-			return nil
-		case try == transientTries:
-			return inconclusive("cancel over %s answered %s, %d times", c.Transport, c.Status(), try)
-		}
-		fresh, err := w.startInProgress(ctx, w.it.role)
-		if err != nil {
-			return err
-		}
-		w.it = fresh
+		return w.across(ctx, ep, targets.Cancel, cancelRequest(w.it.name)), nil
+	})
+	w.facts["second"] = c
+	if err != nil {
+		return err
 	}
+	return toldNothing(ctx, c, "the cancel over "+string(c.Transport))
 }
 
 // thenRepeatLegalAcross judges the answer to a cancel of what was cancelled over

@@ -80,32 +80,26 @@ func whenDeletesEarly(ctx context.Context, first string) error {
 	}
 	cancels := first != ""
 	w.facts["early"] = true
-	for try := 1; ; try++ {
+	_, c, err := w.afresh(ctx, w.it, func(op *operation) (call, error) {
+		w.it = op
 		if cancels {
 			if _, err := w.cancelIt(ctx); err != nil {
-				return err
+				return call{}, err
 			}
 		}
-		c := w.delete(ctx, w.it, "")
-		w.facts["call"] = c
-		switch {
-		case c.err != nil && ctx.Err() != nil:
-			return stopped(ctx)
-		case c.err != nil:
-			return inconclusive("Delete brought no answer: %v", c.err)
-		case c.Accepted():
-			return w.likeEnds(ctx, w.it.role, cancels)
-		case !transient(c.Exchange):
-			return inapplicable("an operation in progress is not deleted here: %s", c.Status())
-		case try == transientTries:
-			return inconclusive("Delete answered %s, %d times", c.Status(), try)
-		}
-		fresh, err := w.startInProgress(ctx, w.it.role)
-		if err != nil {
-			return err
-		}
-		w.it = fresh
+		return w.delete(ctx, w.it, ""), nil
+	})
+	w.facts["call"] = c
+	if err == nil {
+		err = toldNothing(ctx, c, "Delete")
 	}
+	switch {
+	case err != nil:
+		return err
+	case !c.Accepted():
+		return inapplicable("an operation in progress is not deleted here: %s", c.Status())
+	}
+	return w.likeEnds(ctx, w.it.role, cancels)
 }
 
 // likeEnds follows an operation of a role to its end, which it has by itself or by

@@ -183,8 +183,8 @@ func thenEmptyNameRejected(ctx context.Context) error {
 	return w.fail(c, want, "a cancel without a name is not rejected as one")
 }
 
-// thenNameLiteral judges that a percent sequence is not decoded: no operation
-// has that name. A server that answers all unknown names alike is judged by
+// thenNameLiteral judges that no percent sequence is decoded, and that nothing
+// behind a name is left out: no operation has that name. A server that answers all unknown names alike is judged by
 // cancel.unknown.not-found.
 func thenNameLiteral(ctx context.Context) error {
 	w := of(ctx)

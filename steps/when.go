@@ -250,6 +250,20 @@ func (w *world) afresh(ctx context.Context, op *operation, do func(op *operation
 	}
 }
 
+// toldNothing rules on a call of which nothing can be told, after all tries: it
+// brought no answer, or a transient one.
+func toldNothing(ctx context.Context, c call, what string) error {
+	switch {
+	case c.err != nil && ctx.Err() != nil:
+		return stopped(ctx)
+	case c.err != nil:
+		return inconclusive("%s brought no answer: %v", what, c.err)
+	case transient(c.Exchange):
+		return inconclusive("%s answered %s, %d times", what, c.Status(), transientTries)
+	}
+	return nil
+}
+
 // repeatTransient makes a call that has no effect until its answer is not
 // transient, three times at most. No answer is a ruling.
 func (w *world) repeatTransient(ctx context.Context, do func() call) (call, error) {

@@ -187,7 +187,7 @@ func (w *world) noteOnly(requirement string) bool {
 	return note
 }
 
-// seen returns the index of the breach of a requirement in this case, or -1.
+// broken returns the index of the breach of a requirement in this case, or -1.
 func (w *world) broken(requirement string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
