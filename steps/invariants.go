@@ -221,26 +221,32 @@ func alias(a, b string) bool {
 func (w *world) checkHistory(earlier []snapshot, s snapshot) {
 	const monotonic, immutable = "operation.terminal.done-monotonic", "operation.terminal.result-immutable"
 	for i := len(earlier) - 1; i >= 0; i-- {
-		e := earlier[i]
-		if e.partial || !e.done || !e.received.Before(s.sent) {
+		first, then := earlier[i], s
+		late := s.received.Before(first.sent) // an answer may be read after later ones, as that of a Wait
+		if late {
+			first, then = s, first
+		}
+		if earlier[i].partial || !first.done || !first.received.Before(then.sent) {
 			continue
 		}
 		// That Wait shows no end, or another result, after Get has shown the
 		// end is the business of wait.done-immediate and wait.equals-get.
-		if e.waited != s.waited && (s.done || s.waited) {
+		if first.waited != then.waited && (then.done || then.waited) {
 			continue
 		}
-		if !s.done {
-			w.aside(monotonic, s.exchange, "/done", "done stays true", "done is false again", "the operation was done and is no longer")
+		if !then.done {
+			w.aside(monotonic, then.exchange, "/done", "done stays true", "done is false again", "the operation was done and is no longer")
 			return
 		}
 		w.hold(monotonic)
-		if !sameResult(e, s) {
-			w.aside(immutable, s.exchange, "", "still "+e.result(), s.result(), "the result of a done operation has changed")
+		if !sameResult(first, then) {
+			w.aside(immutable, then.exchange, "", "still "+first.result(), then.result(), "the result of a done operation has changed")
 			return
 		}
 		w.hold(immutable)
-		return
+		if !late {
+			return
+		}
 	}
 }
 
