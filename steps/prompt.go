@@ -155,8 +155,8 @@ func thenPrompt(ctx context.Context) error {
 		return w.refused(last.call)
 	case last.control >= slowGet:
 		return inconclusive("Get of another operation took %v meanwhile: the target is too slow to judge by", last.control.Round(time.Millisecond))
-	case len(all) == 2 && last.tardy() && silent && w.facts["second"] != nil && w.repeatHangs(ctx):
-		return inconclusive("a repeated cancel of a running operation brings no answer either (see cancel.repeat.accepted)")
+	case len(all) == 2 && last.tardy() && silent && w.hangs(ctx, w.facts["second"] != nil):
+		return inconclusive("such a cancel of a running operation brings no answer either: %v", last.err)
 	case len(all) == 2 && last.tardy():
 		return w.accuse(w.plan.requirement.ID, last.index, "an answer long before the operation has stopped",
 			fmt.Sprintf("%v for the answer, %v until it was done", last.Elapsed.Round(time.Millisecond), last.stopped.Round(time.Millisecond)),
@@ -169,17 +169,19 @@ func thenPrompt(ctx context.Context) error {
 	return nil
 }
 
-// repeatHangs tells whether the second cancel of a running operation brings no
-// answer.
-func (w *world) repeatHangs(ctx context.Context) bool {
+// hangs is the control of a cancel that brought no answer: it tells whether that
+// of a running operation, or the second one, brings none either.
+func (w *world) hangs(ctx context.Context, second bool) bool {
 	op, err := w.startInProgress(ctx, targets.Running)
 	if err != nil {
 		return false
 	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
-		return false
+	if second {
+		if op, _, err = w.cancelOnce(ctx, op); err != nil {
+			return false
+		}
+		op.over.Store(true)
 	}
-	op.over.Store(true)
 	c := w.cancel(ctx, op)
 	return c.err != nil && c.err.Kind == targets.TimedOut
 }

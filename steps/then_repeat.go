@@ -194,7 +194,7 @@ func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 	if err != nil {
 		return err
 	}
-	if w.it.role == targets.Slow && !w.repeatHangs(ctx) {
+	if w.it.role == targets.Slow && !w.hangs(ctx, true) {
 		return inconclusive("a repeated cancel of an operation that is slow to stop brings no answer, while that of a running one does (see cancel.response.returns-promptly)")
 	}
 	return w.fail(r.call, "an answer", "a repeated cancel brings no answer, again on fresh operations, while first cancels are answered")
