@@ -52,6 +52,11 @@ Feature: What a cancel request may carry
         | an empty object with spaces      |
         | an empty object with a line feed |
 
+    Scenario: What follows on the same connection is understood
+      Given a running operation
+      When the client cancels it by an empty object, and asks for it on the same connection
+      Then nothing of the cancel is left in the connection
+
   @req:cancel.request.json-charset-param
   Rule: Content-Type parameters (`; charset=utf-8`) and header case do not change acceptance.
 

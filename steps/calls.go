@@ -46,13 +46,14 @@ func waitRequest(name string, timeout time.Duration) *longrunningpb.WaitOperatio
 
 // transient tells whether an answer says nothing about the server's contract:
 // 503, 504, 429; UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (semantics
-// of google/rpc/code.proto).
+// of google/rpc/code.proto); or a Get that met what another call had left in the
+// connection.
 func transient(ex targets.Exchange) bool {
 	if !ex.Answered() || ex.Accepted() {
 		return false
 	}
 	if ex.Transport == targets.REST {
-		return ex.HTTP == 429 || ex.HTTP == 503 || ex.HTTP == 504
+		return ex.HTTP == 429 || ex.HTTP == 503 || ex.HTTP == 504 || ex.Method == targets.Get && ex.Spoilt()
 	}
 	if ex.GRPC != nil && !ex.GRPC.HasStatus {
 		return ex.HTTP == 429 || ex.HTTP == 502 || ex.HTTP == 503 || ex.HTTP == 504

@@ -104,7 +104,7 @@ func (w *world) checkErrorAbout(op *operation, c call) {
 // checkError judges the form of an error that answers a well-formed call
 // (AIP-193; google/rpc/error_details.proto), and that success is none.
 func (w *world) checkError(c call) {
-	if c.err != nil || unread(c) != nil {
+	if c.err != nil || unread(c) != nil || c.Spoilt() {
 		return
 	}
 	if c.Transport == targets.GRPC {

@@ -173,7 +173,7 @@ func (g *grpcClient) do(ctx context.Context, call grpcCall) (Exchange, error) {
 	req := g.build(callCtx, call, address)
 	apply(header, req)
 	x.Start = time.Now()
-	resp, connected, err := g.send(req, call.Connection)
+	resp, connected, _, err := g.send(req, call.Connection)
 	if err != nil {
 		return g.failed(ctx, callCtx, x, connected, err)
 	}

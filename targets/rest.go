@@ -147,7 +147,9 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 	}
 	apply(header, req)
 	x.Start = time.Now()
-	resp, connected, err := r.send(req, call.connection)
+	var resp *http.Response
+	var connected bool
+	resp, connected, x.Reused, err = r.send(req, call.connection)
 	if err != nil {
 		return r.failed(ctx, callCtx, x, connected, err)
 	}
@@ -161,6 +163,9 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 		return r.failed(ctx, callCtx, x, true, fmt.Errorf("body of an answer %s: %w", resp.Status, err))
 	}
 	r.read(&x, resp)
+	if x.Method == Get && call.verb == http.MethodGet && x.Spoilt() {
+		r.useOnce()
+	}
 	if wantsEvidence(ctx) {
 		x.Response = Message{Line: r.redact.String(resp.Status), Headers: r.shownValues(resp.Header),
 			Body: r.redact.shown(x.Body, x.Truncated)}

@@ -96,7 +96,7 @@ type RawRequest struct {
 	Message proto.Message
 
 	Principal  Principal
-	Connection int               // calls with different numbers share no connection
+	Connection int               // calls with different numbers share no connection; a negative one is kept open also where no other is
 	Header     map[string]string // added: HTTP headers or gRPC metadata; an empty value removes a default header
 
 	// REST. Target is the request target below the base URL, sent as it is

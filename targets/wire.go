@@ -39,6 +39,7 @@ type wire struct {
 
 	mu    sync.Mutex
 	pools map[int]*http.Transport
+	once  bool // no connection is used for a second call, but those of negative numbers
 }
 
 func newWire(c Connection, addresses []*url.URL, open func() *http.Transport) *wire {
@@ -91,9 +92,26 @@ func (w *wire) transport(number int) *http.Transport {
 	t := w.pools[number]
 	if t == nil {
 		t = w.open()
+		t.DisableKeepAlives = w.once && number >= 0
 		w.pools[number] = t
 	}
 	return t
+}
+
+// useOnce lets each call have a connection of its own from now on.
+func (w *wire) useOnce() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.once {
+		return
+	}
+	w.once = true
+	for number, t := range w.pools {
+		if number >= 0 {
+			t.CloseIdleConnections()
+			delete(w.pools, number)
+		}
+	}
 }
 
 // Close closes the connections that are not in use.
@@ -214,13 +232,17 @@ func (w *wire) shownValues(h map[string][]string) map[string]string {
 }
 
 // send makes one round trip without following redirects; connected tells
-// whether there was a connection to send on.
-func (w *wire) send(req *http.Request, number int) (resp *http.Response, connected bool, err error) {
-	var got atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { got.Store(true) }}
+// whether there was a connection to send on, reused whether another call had been
+// made on it.
+func (w *wire) send(req *http.Request, number int) (resp *http.Response, connected, reused bool, err error) {
+	var got, again atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		got.Store(true)
+		again.Store(c.Reused)
+	}}
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	resp, err = w.transport(number).RoundTrip(req)
-	return resp, got.Load(), err
+	return resp, got.Load(), again.Load(), err
 }
 
 // limit is the time that a call may take: the timeout, and for a Wait what it

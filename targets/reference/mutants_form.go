@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -30,6 +31,26 @@ func oneFormInThree(applies func(r *http.Request, body []byte) bool, serve func(
 		var n atomic.Int64
 		return onForm(func(r *http.Request, body []byte) bool { return applies(r, body) && n.Add(1)%3 == 0 }, serve)(next)
 	}
+}
+
+// leavesBodies answers cancels without reading their bodies: what comes next on the
+// same connection begins in the middle of them, and is not understood.
+func leavesBodies(next http.Handler) http.Handler {
+	var left sync.Map // addresses of clients
+	leave := cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		if len(body) > 0 && !r.Close {
+			left.Store(r.RemoteAddr, true)
+		}
+		next.ServeHTTP(w, bodiless(r))
+	})(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, dirty := left.LoadAndDelete(r.RemoteAddr); dirty {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "bad request: malformed method", http.StatusBadRequest)
+			return
+		}
+		leave.ServeHTTP(w, r)
+	})
 }
 
 // bodiless is a request without its body.
@@ -93,6 +114,8 @@ func formMutants() []Mutant {
 			Fault: Fault{REST: refuseIf(invalid("BODY_MALFORMED", "unexpected end of JSON input"), func(r *http.Request, body []byte) bool {
 				return r.Header.Get("Content-Type") != "" && len(body) == 0
 			})}},
+		{Name: "leaves-bodies", Doc: "Does not read the bodies of cancels, so that what follows on the connection is not understood.",
+			Breaks: []string{"cancel.request.empty-object"}, May: []string{"cancel.request.malformed-body"}, Fault: Fault{REST: leavesBodies}},
 		{Name: "charset-ignored", Doc: "Reads a JSON body with a charset as a form, finds nothing in it, and does nothing.",
 			Breaks: []string{"cancel.request.json-charset-param"},
 			Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
