@@ -97,10 +97,14 @@ func (w *world) refused(c call) error {
 // cancel on the case's transport.
 func (w *world) unsupported() bool { return w.run.support[w.plan.transport].level == unsupportedCancel }
 
-// needCancel rules a case out on a server without cancel.
+// needCancel rules a case out on a server without cancel, or on one that answers
+// none: each would take the whole of timeouts.request.
 func (w *world) needCancel() error {
 	if w.unsupported() {
 		return inapplicable("the server does not support cancel")
+	}
+	if w.run.health[w.plan.transport].cancelsHang() {
+		return inconclusive("no cancel was answered: all have timed out")
 	}
 	return nil
 }

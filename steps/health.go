@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,6 +19,10 @@ const (
 	unansweredUntilGone = 8
 )
 
+// hungUntilKnown is how many cancels without an answer, where none was ever
+// answered, let the rest of a run take the same for granted.
+const hungUntilKnown = 3
+
 // health recognises a target that has gone, so that a run ends with one reason
 // and not with a hundred identical failures.
 type health struct {
@@ -31,6 +36,10 @@ type health struct {
 	answered   time.Time
 	asking     bool // for the pulse
 	lost       bool
+	idle       time.Time // when a target that was lost must be through with the Waits that it had then
+	hung       int       // cancels that timed out
+	cancels    bool      // one was answered
+	waits      int       // that are under way
 }
 
 func newHealth(request time.Duration) *health {
@@ -46,16 +55,28 @@ func (h *health) tell(ctx context.Context, c call) {
 	defer h.mu.Unlock()
 	if c.err == nil {
 		h.refused, h.unanswered, h.answered = 0, 0, time.Now()
+		h.cancels = h.cancels || c.Method == targets.Cancel
 		return
 	}
-	if c.Method == targets.Get {
+	if c.Method == targets.Cancel && c.err.Kind == targets.TimedOut {
+		h.hung++
+	}
+	switch {
+	case c.err.Kind == targets.Unreachable && !errors.Is(c.err, context.DeadlineExceeded):
+		h.refused++
+	case c.Method == targets.Get, c.err.Kind == targets.Unreachable:
+		// A connection that is not made in time may be one that a busy server
+		// does not get to.
 		h.unanswered++
 	}
-	if c.err.Kind == targets.Unreachable {
-		h.refused++
+	if h.lost {
+		return
 	}
 	if h.refused >= refusedUntilGone || h.silent(ctx) {
 		h.lost = true
+		if h.refused < refusedUntilGone && h.waits > 0 {
+			h.idle = h.answered.Add(longWait + time.Second)
+		}
 		h.gone(fmt.Errorf("the target is gone over %s: %v", c.Transport, c.err)) // its own cause is none of the context
 	}
 }
@@ -76,6 +97,36 @@ func (h *health) silent(ctx context.Context) bool {
 		h.unanswered, h.answered = 0, time.Now()
 	}
 	return !alive && ctx.Err() == nil
+}
+
+// addWait counts the Waits that are under way.
+func (h *health) addWait(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waits += n
+}
+
+// idleAt is when a target that was lost must be through with the Waits that were
+// under way; in the past where there were none.
+func (h *health) idleAt() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.idle
+}
+
+// revive takes back that the target has gone; gone ends the transport's cases if it
+// does so again.
+func (h *health) revive(gone context.CancelCauseFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refused, h.unanswered, h.answered, h.lost, h.gone = 0, 0, time.Now(), false, gone
+}
+
+// cancelsHang tells whether it is known by now that no cancel is answered.
+func (h *health) cancelsHang() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.cancels && h.hung >= hungUntilKnown
 }
 
 // isLost tells whether the target is taken for gone.

@@ -124,6 +124,9 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 		defer w.tooMuch(nil)
 	}
 	c := s.finish(ctx, w)
+	if w.endTurn != nil {
+		w.endTurn()
+	}
 	c.ID = w.id
 	s.mu.Lock()
 	defer s.mu.Unlock()

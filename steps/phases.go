@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
@@ -34,6 +35,7 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 	}
 	s.patient = true
 	s.rounds(ctx, cases)
+	s.fewer(ctx, cases)
 	s.rounds(ctx, s.unsettled(ctx, cases))
 	s.oneByOne(ctx, s.disturbedBy(cases))
 	if found := s.misattributed(cases); len(found) > 0 {
@@ -48,6 +50,50 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 			s.announce(r)
 		}
 	}
+}
+
+// fewAtATime is how many cases there are at a time where the target does not stand
+// many.
+const fewAtATime = 2
+
+// fewer judges again, few at a time, what could not be judged as the target had
+// gone, where it answers once it is left alone: it was there, and our own calls were
+// in its way, such as Waits that had taken all its threads.
+func (s *suite) fewer(ctx context.Context, cases []*planned) {
+	var again []*planned
+	for _, t := range targets.Transports() {
+		if !s.run.health[t].isLost() || !s.revive(ctx, t) {
+			continue
+		}
+		for _, c := range cases {
+			if c.transport == t && s.results[c.id].Verdict == reports.Inconclusive {
+				again = append(again, c)
+			}
+		}
+	}
+	if len(again) > 0 {
+		s.run.seats, s.run.waitTurn = newSeats(fewAtATime, false), make(chan struct{}, 1)
+		s.rounds(ctx, again)
+	}
+}
+
+// revive takes back that the target has gone over a transport, where it answers
+// now, or once the Waits that were under way must have come to their end.
+func (s *suite) revive(ctx context.Context, t targets.Transport) bool {
+	h := s.run.health[t]
+	for until := h.idleAt(); ; {
+		if h.pulse(ctx) {
+			break
+		}
+		if !time.Now().Before(until) || !sleep(ctx, longestPoll) {
+			return false
+		}
+	}
+	alive, gone := context.WithCancelCause(ctx)
+	s.ctxs[t] = alive
+	h.revive(gone)
+	s.run.offers[t] = &offers{}
+	return true
 }
 
 // unsettledAtMost is the part of the cases, one in so many, that is run once

@@ -22,6 +22,10 @@ type world struct {
 	client targets.Client
 	began  time.Time
 	seat   *seat
+	// turn is taken by the first Wait of the case, where cases take turns (see
+	// run.waitTurn), and given up by endTurn, if set, at the end.
+	turn    sync.Once
+	endTurn func()
 
 	// The operations by the part they play in the scenario's sentences: it is
 	// the one spoken of, others are bystanders.
@@ -100,9 +104,29 @@ type call struct {
 
 // call makes a well-formed call and checks what every answer must keep.
 func (w *world) call(ctx context.Context, m targets.Method, request proto.Message, note string) call {
+	if m == targets.Wait {
+		defer w.waits(ctx)()
+	}
 	return w.send(ctx, w.client, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
 		return c.Call(ctx, m, request)
 	})
+}
+
+// waits begins a Wait and returns what ends it. Where the target stands few calls
+// at a time, one case after the other has its Waits.
+func (w *world) waits(ctx context.Context) (end func()) {
+	if turn := w.run.waitTurn; turn != nil {
+		w.turn.Do(func() {
+			select {
+			case turn <- struct{}{}:
+				w.endTurn = func() { <-turn }
+			case <-ctx.Done():
+			}
+		})
+	}
+	h := w.run.health[w.plan.transport]
+	h.addWait(1)
+	return func() { h.addWait(-1) }
 }
 
 // raw sends a request whose every byte the scenario chose. Its answer is
