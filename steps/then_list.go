@@ -137,8 +137,46 @@ func thenStillListed(ctx context.Context) error {
 			return nil
 		}
 	}
+	if err := w.listsOlder(ctx); err != nil {
+		return err
+	}
 	return w.accuse(w.plan.requirement.ID, last.last.index, "the cancelled operation among those that are listed", fmt.Sprintf("%d others", last.size),
 		"the operation was listed while it was in progress and is no longer, %v after its end", w.settleFor())
+}
+
+// listsOlder is the control of an operation that is listed no longer: one that is
+// older than another, and goes on, is listed when that has been cancelled. A list
+// may end after the newest so many.
+func (w *world) listsOlder(ctx context.Context) error {
+	older, err := w.startInProgress(ctx, w.it.role)
+	if err != nil {
+		return err
+	}
+	op, err := w.startInProgress(ctx, w.it.role)
+	if err != nil {
+		return err
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return err
+	}
+	if _, err = w.becomesCancelled(ctx, op); err != nil {
+		return err
+	}
+	shown := false
+	_, late, err := w.untilListed(ctx, "", func(l listing) bool {
+		_, shown = l.find(older)
+		_, there := l.find(op)
+		return shown && there
+	})
+	switch {
+	case err != nil:
+		return err
+	case !late:
+		return inconclusive("another operation is listed when it has been cancelled")
+	case !shown:
+		return inconclusive("an operation in progress is listed no longer either: the list may end after the newest ones")
+	}
+	return nil
 }
 
 // unlessRenamed is a ruling on an operation that is not listed under its name

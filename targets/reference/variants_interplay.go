@@ -17,6 +17,28 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
+// listsNewest is the hook of a service that lists so many operations at the most.
+func listsNewest(most int) func(Service) Service {
+	return lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+		if r.GetPageToken() != "" {
+			return next.List(ctx, r) // it has given none
+		}
+		out := new(longrunningpb.ListOperationsResponse)
+		for all := withFilter(r, ""); ; {
+			all.PageSize = maxPage
+			page, err := next.List(ctx, all)
+			if err != nil {
+				return nil, err
+			}
+			out.Operations = append(out.Operations, page.GetOperations()...)
+			if all.PageToken = page.GetNextPageToken(); all.PageToken == "" {
+				out.Operations = out.Operations[max(0, len(out.Operations)-most):]
+				return out, nil
+			}
+		}
+	})
+}
+
 // interplayVariants are unusual in List, Wait and Delete, or in how they deny.
 func interplayVariants() []Variant {
 	out := append(listVariants(), filterVariants()...)
@@ -36,6 +58,8 @@ func listVariants() []Variant {
 				}
 				return next.List(ctx, r)
 			})}},
+		{Name: "lists-newest", Doc: "Lists the newest sixty operations, whatever the filter is, and has no further page.",
+			Fault: Fault{Service: listsNewest(60)}},
 		{Name: "lists-ahead", Doc: "Gets and waits from a copy that learns of an end 400 ms after the list.",
 			Fault: Fault{Service: func(next Service) Service {
 				late := remembering(func(h history, op *longrunningpb.Operation) error {
