@@ -320,6 +320,12 @@ func (w *world) waitedDone(ctx context.Context, x waited, want string) error {
 		return err
 	}
 	if !control.Accepted() {
+		bare, err := w.repeatTransient(ctx, func() call {
+			return w.call(ctx, targets.Wait, &longrunningpb.WaitOperationRequest{Name: w.it.name}, "control: does a Wait without a timeout succeed?")
+		})
+		if err == nil && bare.Accepted() && readOperation(bare.Exchange, bare.index, object(bare.Doc)).done {
+			return w.fail(x.call, want, "a Wait for a finished operation is refused where it has a timeout, and answered where it has none")
+		}
 		return inconclusive("Wait answered %s, and %s for an operation in progress", x.Status(), control.Status())
 	}
 	return w.fail(x.call, want, "a Wait for a finished operation does not return it")

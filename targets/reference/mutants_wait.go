@@ -223,6 +223,15 @@ func waitAnswerMutants() []Mutant {
 				func(before, _ *longrunningpb.Operation) bool {
 					return before.GetDone() && before.GetError() != nil && !isCancelled(before)
 				})}},
+		{Name: "wait-refuses-timeouts", Doc: "Refuses a Wait that says how long, as it asks whether the check is there and not what it says (malonaz/core).",
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: {waitImmediate}, targets.REST: nil}, // over REST 400 may be that of a route that is not there
+			Breaks:   []string{waitImmediate},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if r.GetTimeout() != nil {
+					return nil, invalid("TIMEOUT_INVALID", "the timeout is no duration")
+				}
+				return next.Wait(ctx, r)
+			})}},
 		{Name: "wait-shows-stale", Doc: "Answers a Wait for an operation that has ended from a cache of those in progress.", Breaks: []string{waitImmediate},
 			Fault: Fault{Service: waited(func(before, op *longrunningpb.Operation) {
 				if before.GetDone() {
