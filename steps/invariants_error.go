@@ -167,15 +167,15 @@ func (w *world) checkEnvelope(c call, doc map[string]any) {
 const envelopeForm = `{"error": {"code": int, "message": string, "status": string, "details": […]}}`
 
 // rawStatus tells whether a body is a bare google.rpc.Status, as grpc-gateway
-// sends it.
+// sends it; its first version says the message once more, as error.
 func rawStatus(doc map[string]any) bool {
 	n, number := doc["code"].(json.Number)
-	if !number || doc["error"] != nil {
+	message, text := doc["message"].(string)
+	if e, again := doc["error"].(string); !number || !text || doc["error"] != nil && (!again || e != message) {
 		return false
 	}
 	i, err := n.Int64()
-	_, message := doc["message"].(string)
-	return err == nil && i >= 0 && i <= 16 && message
+	return err == nil && i >= 0 && i <= 16
 }
 
 // resultAlone tells whether Get shows the error of a cancelled operation in

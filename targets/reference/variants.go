@@ -89,6 +89,10 @@ func formVariants() []Variant {
 			})}},
 		{Name: "raw-status-errors", Doc: "Writes errors as a raw google.rpc.Status, as grpc-gateway does: a note.",
 			Fault: Fault{REST: missing(func(d *draft) { d.body = []byte(`{"code":5,"message":"not found","details":[]}`) })}},
+		{Name: "gateway-v1-errors", Doc: "Says the message of a raw google.rpc.Status twice, as the first version of grpc-gateway does: a note.",
+			Fault: Fault{REST: missing(func(d *draft) {
+				d.body = []byte(`{"error":"not found","code":5,"message":"not found","details":[]}`)
+			})}},
 		{Name: "legacy-errors-member", Doc: "Adds the member errors of Google's first error format.",
 			Fault: Fault{REST: missingError(func(e map[string]any) {
 				e["errors"] = []any{map[string]any{"message": e["message"], "domain": "global", "reason": "notFound"}}
