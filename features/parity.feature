@@ -40,7 +40,8 @@ Feature: Two transports, one service
         | slow    |
 
     Scenario Outline: An operation that has <ended> shows the same end over both
-      Given an operation that has <ended>
+      Given a server that is judged over both transports
+      And an operation that has <ended>
       When the client asks for it over both transports
       Then the other transport shows the same end
 

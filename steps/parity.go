@@ -14,6 +14,7 @@ import (
 func paritySteps() []definition {
 	return []definition{
 		step(`a server that cancels over both transports`, givenBoth),
+		step(`a server that is judged over both transports`, givenJudgedOverBoth),
 		step(`the client (cancels|asks for) (it|that name) over both transports`, whenOverBoth),
 		step(`the client cancels it over one transport, and then over the other`, whenCancelsCrossing),
 		step(`both answers have the same code`, thenSameCode),
@@ -69,6 +70,12 @@ func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint, role tar
 		}
 	}
 	return op, out, inconclusive("cancel over %s answered %s, %d times", out.Transport, out.Status(), transientTries)
+}
+
+// givenJudgedOverBoth rules out servers that are judged on one transport.
+func givenJudgedOverBoth(ctx context.Context) error {
+	_, err := of(ctx).otherEnd()
+	return err
 }
 
 // givenBoth rules out servers that are judged on one transport, or that
