@@ -3,6 +3,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 	"runtime/debug"
 )
@@ -12,5 +14,8 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	// net/http writes what a server sends beyond its answers to the standard log, as
+	// it came: neither redacted nor escaped.
+	log.SetOutput(io.Discard)
 	os.Exit(execute(os.Args[1:], &app{out: os.Stdout, err: os.Stderr, env: os.LookupEnv}))
 }

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": exitCode, "conformant": conformantRun, "serve": serveProcess, "answer": answerServer, "deadport": deadPort, "leftovers": leftovers, "lines": lines,
+			"code": exitCode, "conformant": conformantRun, "serve": serveProcess, "answer": answerServer, "mutter": mutteringServer, "deadport": deadPort, "leftovers": leftovers, "lines": lines,
 		}})
 }
 
@@ -104,6 +104,23 @@ func answerServer(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		w.WriteHeader(status)
 		io.WriteString(w, args[1])
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("REST", s.URL+"/v1")
+}
+
+// mutteringServer answers every request with 500 and {}, and sends a text when
+// nobody has asked for anything more.
+func mutteringServer(ts *testscript.TestScript, _ bool, args []string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}")
+		time.Sleep(20 * time.Millisecond) // by then the connection is idle
+		io.WriteString(conn, args[0])
 	}))
 	ts.Defer(s.Close)
 	ts.Setenv("REST", s.URL+"/v1")
