@@ -80,8 +80,9 @@ func spokeGRPC(c call) bool {
 }
 
 // errorNotJudged are statuses that come from front ends and HTTP layers, whose
-// bodies are not the service's.
-var errorNotJudged = [...]int{405, 411, 413, 414, 415, 429, 431, 502, 503, 504}
+// bodies are not the service's. No google.rpc.Code maps to any of them but 429,
+// 503 and 504 (google/rpc/code.proto).
+var errorNotJudged = [...]int{405, 408, 411, 413, 414, 415, 421, 425, 426, 429, 431, 502, 503, 504}
 
 // wantsError judges the form of an answer that is to be an error; none says what
 // it means where it is none, as it may be.

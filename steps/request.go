@@ -71,10 +71,18 @@ func whenCancelsUnknownInForm(ctx context.Context, form string) error {
 	}
 	c, err := w.repeatTransient(ctx, func() call { return w.raw(ctx, r, "cancel of what does not exist by "+form) })
 	w.facts["call"], w.facts["form"] = c, form
-	if err == nil {
+	if err == nil && !formRefused(c) {
 		w.checkErrorAbout(w.unknownOperation(), c)
 	}
 	return err
+}
+
+// formRefused tells whether the refusal of a cancel in a form may be the words of
+// what stands in front of the service, a front end or a framework, and takes the
+// form for none that it lets through: it is no JSON. Where the service itself
+// answers so, the plain cancel of the same name shows that.
+func formRefused(c call) bool {
+	return c.Transport == targets.REST && !c.Accepted() && mediaType(c.Header) != "application/json"
 }
 
 // whenCancelsInForm cancels the operation by a request of a certain form. A

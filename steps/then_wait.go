@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -380,8 +381,8 @@ func thenReleased(ctx context.Context) error {
 			return inconclusive("Wait answered %s too soon to tell of the cancellation", last.Status())
 		case r.stale, last.found && !last.garbled:
 			return inconclusive("Wait answered that the operation was in progress, or not at all, when it was done (see wait.done-immediate)")
-		case last.err == nil && transient(last.call.Exchange):
-			return inconclusive("Wait answered %s", last.Status())
+		case last.err == nil && (transient(last.call.Exchange) || last.HTTP == http.StatusRequestTimeout):
+			return inconclusive("Wait answered %s", last.Status()) // 408: a front end has ended it, which has a limit of its own
 		case last.err == nil:
 			if err := w.unlessGone(ctx, r.op, last.call); err != nil {
 				return err

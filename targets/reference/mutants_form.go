@@ -109,6 +109,12 @@ func formMutants() []Mutant {
 			Fault: Fault{REST: refuseIf(invalid("CONTENT_TYPE_REQUIRED", "Content-Type is required"), func(r *http.Request, _ []byte) bool {
 				return r.Header.Get("Content-Type") == ""
 			})}},
+		{Name: "zero-bytes-page-400", Doc: "Has a framework that answers a body of zero bytes with a page, as Flask does.",
+			Breaks: []string{untyped, typed, chunked}, Fault: Fault{REST: onForm(empty, plainStatus(http.StatusBadRequest))}},
+		{Name: "untyped-body-page-500", Doc: "Has a framework without a parsed body where there is no Content-Type, as Express 5 has, and fails on that.",
+			Breaks: []string{untyped}, Fault: Fault{REST: onForm(func(r *http.Request, body []byte) bool {
+				return empty(r, body) && r.Header.Get("Content-Type") == ""
+			}, plainStatus(http.StatusInternalServerError))}},
 		{Name: "parses-zero-bytes-always", Doc: "Parses a body of zero bytes as JSON where it is called so, chunked or not.",
 			Breaks: []string{typed},
 			Fault: Fault{REST: refuseIf(invalid("BODY_MALFORMED", "unexpected end of JSON input"), func(r *http.Request, body []byte) bool {

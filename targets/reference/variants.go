@@ -16,7 +16,7 @@ import (
 // Variants returns servers that are unusual but legal.
 func Variants() []Variant {
 	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants(), wiresVariants(),
-		interplayVariants(), habitVariants())
+		interplayVariants(), habitVariants(), frontVariants())
 }
 
 func optionVariants() []Variant {
