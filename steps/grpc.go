@@ -257,8 +257,21 @@ func thenOneMessage(ctx context.Context) error {
 	return oneMessage(w, c)
 }
 
+// manyMessages tells whether a success of a unary call came in several messages,
+// which clients take for an error of their own making (gRPC, status codes and their
+// use: a violation of the cardinality of responses).
+func manyMessages(c call) bool {
+	return c.Transport == targets.GRPC && c.GRPC != nil && c.Accepted() && c.GRPC.Messages > 1
+}
+
+// failMany is the finding that an answer with an operation came in several
+// messages.
+func (w *world) failMany(c call, want, format string, args ...any) error {
+	return w.accuse(w.plan.requirement.ID, c.index, want+", in one message", fmt.Sprintf("%d messages", c.GRPC.Messages), format, args...)
+}
+
 func oneMessage(w *world, c call) error {
-	if c.GRPC.Messages <= 1 {
+	if !manyMessages(c) {
 		return nil
 	}
 	return w.accuse(w.plan.requirement.ID, c.index, "one message and the trailers", fmt.Sprintf("%d messages", c.GRPC.Messages),

@@ -159,12 +159,18 @@ func thenGetOK(ctx context.Context) error {
 	if code := s.look.HTTP; w.rest() && code != 200 {
 		return w.fail(s.look.call, "the status 200", "Get of a cancelled operation has another status of success")
 	}
+	const many = "Get of a cancelled operation returns more than one message, which clients take for an error"
+	if manyMessages(s.look.call) {
+		return w.failMany(s.look.call, want, many)
+	}
 	return w.whileWatched(ctx, func(l look) error {
-		if !l.found && notFound(l.Exchange) {
+		switch {
+		case !l.found && notFound(l.Exchange):
 			return inconclusive("Get answered NOT_FOUND (see cancel.state.not-deleted, cancel.state.retention)")
-		}
-		if !l.found || l.garbled {
+		case !l.found || l.garbled:
 			return w.fail(l.call, want, "Get of a cancelled operation does not return it")
+		case manyMessages(l.call):
+			return w.failMany(l.call, want, many)
 		}
 		return nil
 	})

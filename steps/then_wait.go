@@ -302,6 +302,8 @@ func thenWaitImmediate(ctx context.Context) error {
 // is a finding only where a Wait for one in progress succeeds.
 func (w *world) waitedDone(ctx context.Context, x waited, want string) error {
 	switch {
+	case manyMessages(x.call):
+		return w.failMany(x.call, want, "a Wait for a finished operation returns more than one message, which clients take for an error")
 	case x.found && !x.garbled && x.done:
 		return nil
 	case x.found && !x.garbled:
@@ -372,6 +374,9 @@ func thenReleased(ctx context.Context) error {
 	if r.hung.err != nil {
 		return w.cancelHangs(ctx, r.hung)
 	}
+	if r.many != nil {
+		return w.releasedMany(ctx, r, want)
+	}
 	for o := new(overdue); ; {
 		last := r.last
 		switch {
@@ -403,6 +408,21 @@ func thenReleased(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// releasedMany judges a pending Wait that came to its end in several messages.
+// Where a Wait for what has ended does so too, wait.done-immediate owns that.
+func (w *world) releasedMany(ctx context.Context, r release, want string) error {
+	control, err := w.repeatTransient(ctx, func() call {
+		return w.call(ctx, targets.Wait, waitRequest(r.op.name, probeWait), "control: does a Wait for what has ended return one message?")
+	})
+	switch {
+	case err != nil:
+		return err
+	case !control.Accepted() || manyMessages(control):
+		return inconclusive("a Wait for what has ended does not return one message either (see wait.done-immediate)")
+	}
+	return w.failMany(*r.many, want, "a Wait that was pending when the operation was cancelled returns more than one message, which clients take for an error")
 }
 
 // thenWaitAsGet compares the result that Wait shows with that of Get.

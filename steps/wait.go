@@ -221,6 +221,7 @@ type release struct {
 	early   bool          // a Wait ended with an error before the cancellation could end it
 	hung    call          // the cancel, where it brought no answer
 	busy    *call         // the cancel, where its answer was transient
+	many    *call         // a Wait that was answered in several messages
 }
 
 // waiters is how many Waits are pending when a cancel is to end them: a server
@@ -339,9 +340,13 @@ func (w *world) cancelWaited(ctx context.Context, op *operation, out *release, b
 // and has not shown the end, else one that has, else one that was refused.
 func (w *world) readWaits(out *release, all [][]call, since time.Time) {
 	best := -1
+	var many *call
 	for _, calls := range all {
 		r := *out
 		for _, c := range calls {
+			if many == nil && manyMessages(c) {
+				many = &c
+			}
 			r.last = waited{look: look{call: c}, asked: longWait}
 			if c.err == nil {
 				r.last.look = w.sightWait(r.op, c)
@@ -361,6 +366,7 @@ func (w *world) readWaits(out *release, all [][]call, since time.Time) {
 			best, *out = rank, r
 		}
 	}
+	out.many = many
 }
 
 // keepWaiting calls Wait until it shows the operation done, fails, or is given

@@ -28,6 +28,7 @@ func Mutants() []Mutant {
 		statusMutants(),
 		wireMutants(),
 		wiresMutants(),
+		framingMutants(),
 		answersMutants(),
 		racesMutants(),
 		reachMutants(),
