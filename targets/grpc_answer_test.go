@@ -96,6 +96,11 @@ func TestGRPCAnswers(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}, want{code: codes.Unknown, docErr: "no message",
 			line: "HTTP 200 without a valid grpc-status: it stands in headers that do not end the stream, which clients take for no status"}},
+		{"status in a header of the length 0 that does not end the stream", func(w http.ResponseWriter, r *http.Request) {
+			answer(200, map[string]string{"Grpc-Status": "5", "Content-Length": "0"}, "", nil)(w, r)
+			w.(http.Flusher).Flush()
+		}, want{code: codes.Unknown, docErr: "no message",
+			line: "HTTP 200 without a valid grpc-status: it stands in headers that do not end the stream, which clients take for no status"}},
 		{"gzip", answer(200, map[string]string{"Grpc-Encoding": "gzip"}, message(1, zipped(t, op)), ok), want{messages: 1, payloads: 1, status: true, doc: opDoc, line: "grpc-status 0 OK"}},
 		{"gzip bomb", answer(200, map[string]string{"Grpc-Encoding": "gzip"}, message(1, zipped(t, make([]byte, 64<<20))), ok),
 			want{messages: 1, payloads: 1, status: true, truncated: true, docErr: "longer than 1048576", line: "grpc-status 0 OK"}},

@@ -167,7 +167,7 @@ func (a *grpcAnswer) status(x *Exchange, resp *http.Response) {
 	x.Code = codes.Unknown // without meaning where there is no status
 	if values := from.Values("Grpc-Status"); len(values) > 0 {
 		code, fault := readStatus(values)
-		if !sent(resp.Trailer) && resp.ContentLength != 0 {
+		if !sent(resp.Trailer) && !endedByHeader(resp) {
 			fault, code = "it stands in headers that do not end the stream, which clients take for no status", -1
 		}
 		x.GRPC.StatusFault = fault
@@ -177,6 +177,19 @@ func (a *grpcAnswer) status(x *Exchange, resp *http.Response) {
 	}
 	x.GRPC.StatusDetail = percentDecode(from.Get("Grpc-Message"))
 	x.GRPC.DetailsBin, x.GRPC.DetailsFault = readDetails(from.Values("Grpc-Status-Details-Bin"))
+}
+
+// endedByHeader tells whether the header of an answer whose body was read ended the
+// stream. Where it states no length, net/http says 0 for that. Where it does, the body
+// tells: that of an answer which ended so has no state, and is at its end when it is
+// closed too; that of a stream is an error to read then.
+func endedByHeader(resp *http.Response) bool {
+	if len(resp.Header["Content-Length"]) == 0 {
+		return resp.ContentLength == 0
+	}
+	_ = resp.Body.Close() // there is nothing more to read
+	_, err := resp.Body.Read(make([]byte, 1))
+	return errors.Is(err, io.EOF)
 }
 
 // readStatus reads grpc-status. code is negative where it is none of gRPC;

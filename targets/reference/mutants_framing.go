@@ -47,6 +47,8 @@ func framingMutants() []Mutant {
 		messages("wait-and-event", "Streams an event after what Wait returns of a cancelled operation.", targets.Wait, "wait.done-immediate", andEvent),
 		{Name: "wait-streams-states", Doc: "Streams the states of an operation to who waits for it while it runs.",
 			Breaks: []string{"wait.released-on-cancel"}, BreaksOn: grpcAlone, Fault: Fault{Wire: whilePending(states)}},
+		{Name: "status-before-the-end", Doc: "Sends the status of an error in a header, with the length 0, and ends the stream in a frame without data.", Breaks: []string{trailers},
+			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, statusFirst)}},
 	}
 }
 
@@ -73,4 +75,21 @@ func whilePending(edit func(op *longrunningpb.Operation, message []byte) [][]byt
 		}
 		d.send(w)
 	})
+}
+
+// statusFirst sends the status of an error before a frame that has nothing but the
+// end of the stream.
+func statusFirst(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	d := record(next, r)
+	if d.ok() || len(d.body) > 0 {
+		d.send(w)
+		return
+	}
+	for k, v := range d.trailer {
+		d.header[k] = v
+	}
+	d.trailer = nil
+	d.header.Set("Content-Length", "0")
+	d.send(w)
+	_ = http.NewResponseController(w).Flush() // else the header would end the stream
 }
