@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"mime"
 	"regexp"
+	"slices"
 	"strings"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -163,15 +164,17 @@ func detailsDiffer(c call) string {
 }
 
 // mediaType is the media type of a REST answer in lower case, without
-// parameters; "" where there is none.
+// parameters; "" where there is none. Several lines that name different ones are
+// joined, as recipients may do with any field (RFC 9110, section 5.3): that is no
+// media type.
 func mediaType(h map[string][]string) string {
-	v := h["Content-Type"]
-	if len(v) == 0 {
-		return ""
+	var types []string
+	for _, v := range h["Content-Type"] {
+		t, _, err := mime.ParseMediaType(v)
+		if err != nil {
+			t, _, _ = strings.Cut(v, ";")
+		}
+		types = append(types, strings.ToLower(strings.TrimSpace(t)))
 	}
-	t, _, err := mime.ParseMediaType(v[0])
-	if err != nil {
-		t, _, _ = strings.Cut(v[0], ";")
-	}
-	return strings.ToLower(strings.TrimSpace(t))
+	return strings.Join(slices.Compact(types), ", ")
 }

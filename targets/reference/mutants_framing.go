@@ -40,6 +40,13 @@ func framingMutants() []Mutant {
 		}
 		return [][]byte{m}
 	}
+	types := func(name, doc, breaks string, of func(d *draft) bool) Mutant {
+		return restOnly(name, doc, answers(restMethod, targets.Cancel, func(d *draft) {
+			if of(d) {
+				d.header["Content-Type"] = []string{"application/json", "text/html; charset=utf-8"}
+			}
+		}), breaks)
+	}
 	return []Mutant{
 		messages("gets-twice", "Writes what Get returns twice, once in its handler and once in a filter.", targets.Get, "cancel.state.get-ok", twice),
 		messages("get-and-event", "Streams an event after what Get returns of a cancelled operation.", targets.Get, "cancel.state.get-ok", andEvent),
@@ -49,6 +56,9 @@ func framingMutants() []Mutant {
 			Breaks: []string{"wait.released-on-cancel"}, BreaksOn: grpcAlone, Fault: Fault{Wire: whilePending(states)}},
 		{Name: "status-before-the-end", Doc: "Sends the status of an error in a header, with the length 0, and ends the stream in a frame without data.", Breaks: []string{trailers},
 			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, statusFirst)}},
+		types("two-content-types", "Sends {} as JSON, and as a page as well.", media, func(d *draft) bool { return d.status == http.StatusOK }),
+		types("error-with-two-content-types", "Sends its errors as JSON, and as pages as well.", "error.http.content-type-json",
+			func(d *draft) bool { return d.status >= http.StatusBadRequest }),
 	}
 }
 

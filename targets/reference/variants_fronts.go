@@ -20,6 +20,12 @@ func frontVariants() []Variant {
 			Fault: Fault{REST: onForm(slashes, plainStatus(http.StatusBadRequest))}},
 		{Name: "front-ends-waits", Alone: true, Doc: "Has a front end that answers 408 to a Wait that has lasted for 300 ms.",
 			Fault: Fault{REST: requests(restMethod, targets.Wait, endsLate)}},
+		{Name: "content-type-twice", Doc: "Has a front end that repeats the content type of its answers.",
+			Fault: Fault{REST: reform(func(d *draft) {
+				if v := d.header["Content-Type"]; len(v) == 1 {
+					d.header["Content-Type"] = append(v, v[0])
+				}
+			})}},
 	}
 }
 
