@@ -94,6 +94,7 @@ Feature: What a successful cancel answers
         | no body and the content type of JSON |
         | its own name in the body             |
         | the system parameters                |
+        | a request for gzip                   |
 
     Scenario Outline: The body is an empty object, whatever is cancelled
       Given a <kind> operation

@@ -281,6 +281,8 @@ func nameBody(name string) string {
 // services send it (AIP-4222); nil for other forms.
 func (w *world) clientHeader(form string, op *operation) map[string]string {
 	switch form {
+	case "a request for gzip":
+		return map[string]string{"Accept-Encoding": "gzip"}
 	case "the routing header":
 		return map[string]string{"x-goog-request-params": "name=" + url.QueryEscape(op.name)}
 	case "the routing header of the other":

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"net/http"
+	"strings"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/protobuf/proto"
@@ -59,6 +60,12 @@ func framingMutants() []Mutant {
 		types("two-content-types", "Sends {} as JSON, and as a page as well.", media, func(d *draft) bool { return d.status == http.StatusOK }),
 		types("error-with-two-content-types", "Sends its errors as JSON, and as pages as well.", "error.http.content-type-json",
 			func(d *draft) bool { return d.status >= http.StatusBadRequest }),
+		restOnly("gzips-unlabelled", "Compresses what it answers to those who ask for that, and does not say so.", whereGzip(func(d *draft) {
+			gzipped(d)
+			d.header.Del("Content-Encoding")
+		}), object),
+		restOnly("gzips-nothing", "Answers those who ask for gzip with no bytes at all: so short a body was not worth a stream.",
+			whereGzip(func(d *draft) { d.body = nil }), object),
 	}
 }
 
@@ -102,4 +109,16 @@ func statusFirst(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	d.header.Set("Content-Length", "0")
 	d.send(w)
 	_ = http.NewResponseController(w).Flush() // else the header would end the stream
+}
+
+// whereGzip changes the success of cancels that ask for gzip.
+func whereGzip(edit func(d *draft)) func(http.Handler) http.Handler {
+	return onForm(func(r *http.Request, _ []byte) bool { return strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") },
+		func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			d := record(next, r)
+			if d.status == http.StatusOK {
+				edit(d)
+			}
+			d.send(w)
+		})
 }

@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"net/http"
 	"strings"
@@ -8,6 +10,23 @@ import (
 
 	"github.com/lro-tools/conform/targets"
 )
+
+func newGzipWriter() *gzip.Writer {
+	z, _ := gzip.NewWriterLevel(nil, gzip.HuffmanOnly) // the level that needs least memory
+	return z
+}
+
+// gzipBy compresses an answer, and says so.
+func gzipBy(z *gzip.Writer, d *draft) {
+	var b bytes.Buffer
+	z.Reset(&b)
+	_, _ = z.Write(d.body) // into memory
+	_ = z.Close()
+	d.body = b.Bytes()
+	d.header.Set("Content-Encoding", "gzip")
+}
+
+func gzipped(d *draft) { gzipBy(newGzipWriter(), d) }
 
 // frontVariants have something in front of them that answers some calls for
 // itself, in words that are not the service's.
@@ -26,6 +45,7 @@ func frontVariants() []Variant {
 					d.header["Content-Type"] = append(v, v[0])
 				}
 			})}},
+		{Name: "gzips-when-asked", Doc: "Compresses the answers to those who ask for it.", Fault: Fault{REST: whereGzip(gzipped)}},
 	}
 }
 

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
@@ -40,20 +39,7 @@ func unroutedAsPage(d *draft) {
 }
 
 func httpVariants() []Variant {
-	writers := sync.Pool{New: func() any { // each is most of a megabyte
-		z, _ := gzip.NewWriterLevel(nil, gzip.HuffmanOnly) // the level that needs least memory
-		return z
-	}}
-	zip := func(d *draft) {
-		var b bytes.Buffer
-		z := writers.Get().(*gzip.Writer)
-		defer writers.Put(z)
-		z.Reset(&b)
-		_, _ = z.Write(d.body) // into memory
-		_ = z.Close()
-		d.body = b.Bytes()
-		d.header.Set("Content-Encoding", "gzip")
-	}
+	writers := sync.Pool{New: func() any { return newGzipWriter() }} // each is most of a megabyte
 	onCancel := func(when func(r *http.Request) bool, answer http.HandlerFunc) func(http.Handler) http.Handler {
 		return requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 			if when(r) {
@@ -64,7 +50,11 @@ func httpVariants() []Variant {
 		})
 	}
 	return []Variant{
-		{Name: "gzips", Doc: "Compresses every answer.", Fault: Fault{REST: reform(zip)}},
+		{Name: "gzips", Doc: "Compresses every answer.", Fault: Fault{REST: reform(func(d *draft) {
+			z := writers.Get().(*gzip.Writer)
+			defer writers.Put(z)
+			gzipBy(z, d)
+		})}},
 		{Name: "sends-in-chunks", Doc: "Sends every byte of an answer in a chunk of its own.", Fault: Fault{REST: inChunks}},
 		{Name: "closes-connections", Doc: "Closes the connection after every answer.",
 			Fault: Fault{REST: reform(func(d *draft) { d.header.Set("Connection", "close") })}},
