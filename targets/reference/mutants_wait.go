@@ -232,6 +232,19 @@ func waitAnswerMutants() []Mutant {
 				}
 				return next.Wait(ctx, r)
 			})}},
+		{Name: "wait-ahead-of-get", Doc: "Gets from a cache that is up to 300 ms old, and waits for what is so.", Breaks: []string{"operation.terminal.done-monotonic"},
+			Fault: Fault{Service: func(next Service) Service {
+				cached := remembering(func(h history, op *longrunningpb.Operation) error {
+					if op.GetDone() && time.Since(h.ended) < 300*time.Millisecond {
+						op.Done, op.Result = false, nil
+						setState(op, running)
+					}
+					return nil
+				})(next)
+				return waitService{cached, func(ctx context.Context, _ Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					return next.Wait(ctx, r)
+				}}
+			}}},
 		{Name: "wait-shows-stale", Doc: "Answers a Wait for an operation that has ended from a cache of those in progress.", Breaks: []string{waitImmediate},
 			Fault: Fault{Service: waited(func(before, op *longrunningpb.Operation) {
 				if before.GetDone() {
