@@ -53,28 +53,41 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 }
 
 // fewAtATime is how many cases there are at a time where the target does not stand
-// many.
-const fewAtATime = 2
+// many, and pilots how many of those are tried before the others.
+const (
+	fewAtATime = 2
+	pilots     = 4
+)
 
-// fewer judges again, few at a time, what could not be judged as the target had
-// gone, where it answers once it is left alone: it was there, and our own calls were
-// in its way, such as Waits that had taken all its threads.
+// fewer judges again, few at a time, what could not be judged as Gets brought no
+// answer, or as the target had gone, where it answers once it is left alone: it
+// was there, and our own calls were in its way, such as Waits that had taken all its
+// threads. Where the first of these cases have no answer then either, it is not so.
 func (s *suite) fewer(ctx context.Context, cases []*planned) {
 	var again []*planned
 	for _, t := range targets.Transports() {
-		if !s.run.health[t].isLost() || !s.revive(ctx, t) {
+		lost := s.run.health[t].isLost()
+		if lost && !s.revive(ctx, t) {
 			continue
 		}
 		for _, c := range cases {
-			if c.transport == t && s.results[c.id].Verdict == reports.Inconclusive {
+			if c.transport == t && s.results[c.id].Verdict == reports.Inconclusive && (lost || s.starved[c.id]) {
 				again = append(again, c)
 			}
 		}
 	}
-	if len(again) > 0 {
-		s.run.seats, s.run.waitTurn = newSeats(fewAtATime, false), make(chan struct{}, 1)
-		s.rounds(ctx, again)
+	if len(again) == 0 {
+		return
 	}
+	seats := s.run.seats
+	s.run.seats, s.run.waitTurn = newSeats(fewAtATime, false), make(chan struct{}, 1)
+	first := again[:min(pilots, len(again))]
+	s.rounds(ctx, first)
+	if slices.ContainsFunc(first, func(c *planned) bool { return !s.starved[c.id] }) {
+		s.rounds(ctx, again[len(first):])
+		return
+	}
+	s.run.seats, s.run.waitTurn = seats, nil
 }
 
 // revive takes back that the target has gone over a transport, where it answers

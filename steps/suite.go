@@ -70,7 +70,7 @@ func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Repor
 		o.Timeout = defaultTimeout
 	}
 	s := &suite{run: newRun(target, o, c.requirements), results: map[string]reports.Case{},
-		disturbed: map[string]bool{}, told: map[string]bool{}}
+		disturbed: map[string]bool{}, starved: map[string]bool{}, told: map[string]bool{}}
 	return s.judgeWithin(ctx, c)
 }
 
@@ -112,6 +112,7 @@ type suite struct {
 	script    script
 	results   map[string]reports.Case
 	disturbed map[string]bool // results that may be owed to other cases, by id
+	starved   map[string]bool // cases of which a Get brought no answer in time, by id
 	told      map[string]bool // results that were announced, by id
 	// rehearsing is true while the results may be dropped: nobody is told of
 	// them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,13 +16,14 @@ import (
 
 // A world is one case: its operations, its calls, and what was seen beside.
 type world struct {
-	id     string // of the case, with what tells its repetitions apart
-	run    *run
-	plan   *planned
-	ep     *targets.Endpoint
-	client targets.Client
-	began  time.Time
-	seat   *seat
+	id      string // of the case, with what tells its repetitions apart
+	run     *run
+	plan    *planned
+	ep      *targets.Endpoint
+	client  targets.Client
+	began   time.Time
+	seat    *seat
+	starved atomic.Bool // a Get brought no answer
 	// turn is taken by the first Wait of the case, where cases take turns (see
 	// run.waitTurn), and given up by endTurn, if set, at the end.
 	turn    sync.Once
@@ -150,6 +152,9 @@ func (w *world) send(ctx context.Context, c targets.Client, note string, do func
 		}
 	}
 	w.run.health[c.Transport()].tell(ctx, out)
+	if out.err != nil && out.err.Kind != targets.Aborted && out.Method == targets.Get && ctx.Err() == nil {
+		w.starved.Store(true)
+	}
 	if c.Transport() == w.plan.transport { // each transport's wire is judged by its own cases
 		w.checkWire(out)
 	}

@@ -52,6 +52,8 @@ func habitVariants() []Variant {
 			}))}},
 		{Name: "gets-know-late", Alone: true, Doc: "Gets from a copy that knows an operation 100 ms after its start, while Waits and cancels know it at once.",
 			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments()} }}},
+		{Name: "has-four-threads", Alone: true, Slow: true, Doc: "Serves four calls at a time over REST, of which each Wait is one.",
+			Fault: Fault{REST: threads(4)}},
 		{Name: "loses-workers", Alone: true, Doc: "Has two workers, of which one dies 150 ms after it was given something.",
 			Fault: Fault{Options: func(o *Options) { o.Natural = 150 * time.Millisecond }, Service: func(next Service) Service {
 				return &mortal{Service: next}
@@ -165,4 +167,20 @@ func readShort(next http.Handler, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	next.ServeHTTP(w, r)
+}
+
+// threads serves so many calls at a time. A call that is given up before its turn
+// is not served.
+func threads(n int) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		free := make(chan struct{}, n)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case free <- struct{}{}:
+				defer func() { <-free }()
+				next.ServeHTTP(w, r)
+			case <-r.Context().Done():
+			}
+		})
+	}
 }
