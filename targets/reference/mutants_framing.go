@@ -13,7 +13,7 @@ import (
 // framingMutants put answers that are right into frames, or under headers, that
 // are not.
 func framingMutants() []Mutant {
-	const media, trailers, object = "cancel.response.content-type-json", "grpc.status-in-trailers", "cancel.response.empty-json-object"
+	const media, object = "cancel.response.content-type-json", "cancel.response.empty-json-object"
 	grpcAlone := map[targets.Transport][]string{targets.REST: nil}
 	messages := func(name, doc string, m targets.Method, breaks string, edit func(op *longrunningpb.Operation, message []byte) [][]byte) Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, BreaksOn: grpcAlone, Fault: Fault{Wire: answers(wireMethod, m, func(d *draft) {
@@ -55,8 +55,6 @@ func framingMutants() []Mutant {
 		messages("wait-and-event", "Streams an event after what Wait returns of a cancelled operation.", targets.Wait, "wait.done-immediate", andEvent),
 		{Name: "wait-streams-states", Doc: "Streams the states of an operation to who waits for it while it runs.",
 			Breaks: []string{"wait.released-on-cancel"}, BreaksOn: grpcAlone, Fault: Fault{Wire: whilePending(states)}},
-		{Name: "status-before-the-end", Doc: "Sends the status of an error in a header, with the length 0, and ends the stream in a frame without data.", Breaks: []string{trailers},
-			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, statusFirst)}},
 		types("two-content-types", "Sends {} as JSON, and as a page as well.", media, func(d *draft) bool { return d.status == http.StatusOK }),
 		types("error-with-two-content-types", "Sends its errors as JSON, and as pages as well.", "error.http.content-type-json",
 			func(d *draft) bool { return d.status >= http.StatusBadRequest }),
@@ -92,23 +90,6 @@ func whilePending(edit func(op *longrunningpb.Operation, message []byte) [][]byt
 		}
 		d.send(w)
 	})
-}
-
-// statusFirst sends the status of an error before a frame that has nothing but the
-// end of the stream.
-func statusFirst(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	d := record(next, r)
-	if d.ok() || len(d.body) > 0 {
-		d.send(w)
-		return
-	}
-	for k, v := range d.trailer {
-		d.header[k] = v
-	}
-	d.trailer = nil
-	d.header.Set("Content-Length", "0")
-	d.send(w)
-	_ = http.NewResponseController(w).Flush() // else the header would end the stream
 }
 
 // whereGzip changes the success of cancels that ask for gzip.

@@ -51,7 +51,9 @@ func statusMutants() []Mutant {
 		wire("status-twice", "Adds a status of its own to that of the library.", trailers, refused(func(d *draft) {
 			d.trailer["Grpc-Status"] = []string{d.trailer.Get("Grpc-Status"), "2"}
 		})),
-		wire("status-before-the-end", "Writes the status of errors into headers, and ends the stream after them.", trailers, statusBeforeEnd),
+		wire("status-before-the-end", "Writes the status of errors into headers, and ends the stream after them.", trailers, statusBeforeEnd(nil)),
+		wire("status-before-the-end-of-nothing", "Writes the status of errors into headers, which say that nothing follows, and ends the stream after them.", trailers,
+			statusBeforeEnd(http.Header{"Content-Length": {"0"}})),
 		wire("errors-plain-400", "Answers the errors of Get and Cancel with plain HTTP 400.", trailers, refused(func(d *draft) {
 			d.status, d.header, d.trailer, d.body = http.StatusBadRequest, http.Header{"Content-Type": {"text/plain"}}, http.Header{}, []byte("bad request")
 		})),
@@ -76,26 +78,26 @@ func statusMutants() []Mutant {
 	}
 }
 
-// statusBeforeEnd sends the status of errors in a header that does not end the
-// stream: an empty DATA frame does.
-func statusBeforeEnd(next http.Handler) http.Handler {
-	for _, m := range []targets.Method{targets.Get, targets.Cancel} {
-		next = requests(wireMethod, m, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+// statusBeforeEnd sends the status of errors in a header, with more beside it, that
+// does not end the stream: an empty DATA frame does.
+func statusBeforeEnd(more http.Header) func(http.Handler) http.Handler {
+	of := func(m targets.Method) func(http.Handler) http.Handler {
+		return requests(wireMethod, m, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 			d := record(next, r)
 			if d.ok() {
 				d.send(w)
 				return
 			}
-			for _, h := range []http.Header{d.header, d.trailer} {
+			for _, h := range []http.Header{d.header, d.trailer, more} {
 				for k, v := range h {
 					w.Header()[k] = v
 				}
 			}
 			w.WriteHeader(d.status)
 			_ = http.NewResponseController(w).Flush() // a failure means that the client has gone
-		})(next)
+		})
 	}
-	return next
+	return around(of(targets.Get), of(targets.Cancel))
 }
 
 // repeatedly decorates the gRPC side so that edit changes the success of a

@@ -37,7 +37,7 @@ func frontVariants() []Variant {
 			Fault: Fault{REST: onForm(slashes, plainStatus(http.StatusForbidden))}},
 		{Name: "front-refuses-queries", Alone: true, Doc: "Has a front end that answers 400 to a query with an encoded slash in it.",
 			Fault: Fault{REST: onForm(slashes, plainStatus(http.StatusBadRequest))}},
-		{Name: "front-ends-waits", Alone: true, Doc: "Has a front end that answers 408 to a Wait that has lasted for 300 ms.",
+		{Name: "front-ends-waits", Alone: true, Doc: "Has a front end that answers 408 to a long Wait that has lasted for 300 ms.",
 			Fault: Fault{REST: requests(restMethod, targets.Wait, endsLate)}},
 		{Name: "content-type-twice", Doc: "Has a front end that repeats the content type of its answers.",
 			Fault: Fault{REST: reform(func(d *draft) {
@@ -49,10 +49,22 @@ func frontVariants() []Variant {
 	}
 }
 
-// endsLate answers what lasts too long, as a front end does that has a limit of
+// endsLate answers a long Wait that lasts, as a front end does that has a limit of
 // its own.
 func endsLate(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	const limit = 300 * time.Millisecond
+	const long, limit = 20 * time.Second, 300 * time.Millisecond
+	body, err := readBody(r)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	reread(r, body)
+	m, _ := members(body)
+	text, _ := m["timeout"].(string)
+	if asked, err := time.ParseDuration(text); err != nil || asked < long {
+		next.ServeHTTP(w, r)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	d := record(next, r.WithContext(ctx))
