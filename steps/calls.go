@@ -102,6 +102,7 @@ type look struct {
 	snapshot
 	found   bool // answered with success
 	garbled bool // found, but the answer is no operation
+	another bool // found, but the answer is another operation of this run
 }
 
 // get looks at an operation once. A transient answer is repeated, three tries
@@ -135,8 +136,21 @@ func (w *world) getOn(ctx context.Context, op *operation, connection int) (look,
 		if err := unread(c); err != nil {
 			return look{call: c}, err
 		}
-		return w.sight(op, c), nil
+		l := w.sight(op, c)
+		if l.another && try < transientTries {
+			continue
+		}
+		return l, l.unlessAnother()
 	}
+}
+
+// unlessAnother rules on an answer that is another operation than the one asked
+// for: it says nothing about that.
+func (l look) unlessAnother() error {
+	if l.another {
+		return inconclusive("%s answered with another operation: %s (see cancel.state.name-unchanged)", l.Method, l.name)
+	}
+	return nil
 }
 
 // unread rules on an answer that is larger than what is read of one.
@@ -160,6 +174,10 @@ func (w *world) sight(op *operation, c call) look {
 		return l
 	}
 	l.snapshot = readOperation(c.Exchange, c.index, doc)
+	if w.another(op, l.snapshot) {
+		l.another = true
+		return l
+	}
 	w.checkOperation(op, l.snapshot)
 	return l
 }

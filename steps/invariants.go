@@ -201,6 +201,18 @@ func (w *world) checkName(op *operation, s snapshot) {
 	}
 }
 
+// another tells of a snapshot that is not of the operation that was asked for but of
+// another of this run, which is judged by its name alone.
+func (w *world) another(op *operation, s snapshot) bool {
+	if s.name == op.name || !w.run.owns(s.name) || alias(op.name, s.name) {
+		return false
+	}
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	w.checkName(op, s)
+	return true
+}
+
 // alias tells whether two names differ in the ids of parents only, as a project
 // number and a project id do.
 func alias(a, b string) bool {

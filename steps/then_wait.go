@@ -380,6 +380,8 @@ func thenReleased(ctx context.Context) error {
 	for o := new(overdue); ; {
 		last := r.last
 		switch {
+		case last.another:
+			return last.unlessAnother()
 		case last.found && !last.garbled && last.done:
 			return nil
 		case r.early:
@@ -431,6 +433,9 @@ func thenWaitAsGet(ctx context.Context) error {
 	x := w.theWait()
 	if r, ok := w.facts["release"].(release); ok {
 		x = r.last
+	}
+	if err := x.unlessAnother(); err != nil {
+		return err
 	}
 	if !x.found || x.garbled || !x.done {
 		return inconclusive("the Wait did not end with a finished operation (see wait.done-immediate and wait.released-on-cancel)")

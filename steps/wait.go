@@ -166,7 +166,7 @@ func (w *world) waitBy(ctx context.Context, op *operation, request *longrunningp
 		return out, err
 	}
 	out.look = w.sightWait(op, c)
-	return out, nil
+	return out, out.unlessAnother()
 }
 
 // sightWait reads the answer of a Wait. Errors of a Wait that is not offered,
@@ -376,7 +376,8 @@ func (w *world) keepWaiting(ctx context.Context, op *operation) []call {
 	for pause := 5 * firstPause; ; pause = min(2*pause, longestPoll) {
 		c := w.call(ctx, targets.Wait, waitRequest(op.name, longWait), "")
 		calls = append(calls, c)
-		again := c.err == nil && (transient(c.Exchange) || c.Accepted() && !readOperation(c.Exchange, c.index, object(c.Doc)).done)
+		s := readOperation(c.Exchange, c.index, object(c.Doc))
+		again := c.err == nil && (transient(c.Exchange) || c.Accepted() && (!s.done || s.name != op.name && w.run.owns(s.name)))
 		if !again || !sleep(ctx, pause) {
 			return calls
 		}

@@ -31,6 +31,7 @@ func Mutants() []Mutant {
 		framingMutants(),
 		answersMutants(),
 		racesMutants(),
+		whereaboutsMutants(),
 		reachMutants(),
 		grpcMutants(),
 		listMutants(),
