@@ -5,12 +5,12 @@ Feature: Get after a cancel
 
     Scenario: It is found all the way to its end
       Given a running operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then it was found at every look
 
     Scenario Outline: A <kind> operation is found all the way to its end
       Given a <kind> operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then it was found at every look
 
       Examples:
@@ -20,7 +20,7 @@ Feature: Get after a cancel
 
     Scenario: It is found all the way to its end where it is slow to stop
       Given a slow operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then it was found at every look
 
   @req:get.read-your-cancel
@@ -28,5 +28,5 @@ Feature: Get after a cancel
 
     Scenario: Its end is seen over every connection
       Given a running operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every later look shows its end

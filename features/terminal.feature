@@ -6,17 +6,17 @@ Feature: The end is final
 
     Scenario: A cancelled operation
       Given a running operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every answer keeps the rule
 
     Scenario: An operation that was cancelled while it was queued
       Given a pending operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every answer keeps the rule
 
     Scenario Outline: A <kind> operation that was cancelled
       Given a <kind> operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every answer keeps the rule
 
       Examples:
@@ -36,7 +36,7 @@ Feature: The end is final
 
     Scenario Outline: An operation that <ends>
       Given an operation that is about to <end>
-      When the client follows it to its end and watches it over two connections
+      When the client follows it to its end and watches it over several connections
       Then every answer keeps the rule
 
       Examples:
@@ -49,17 +49,17 @@ Feature: The end is final
 
     Scenario: A cancelled operation
       Given a running operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every answer keeps the rule
 
     Scenario: An operation that was cancelled while it was queued
       Given a pending operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every answer keeps the rule
 
     Scenario Outline: A <kind> operation that was cancelled
       Given a <kind> operation
-      When the client cancels it and watches it over two connections
+      When the client cancels it and watches it over several connections
       Then every answer keeps the rule
 
       Examples:
@@ -79,7 +79,7 @@ Feature: The end is final
 
     Scenario Outline: An operation that <ends>
       Given an operation that is about to <end>
-      When the client follows it to its end and watches it over two connections
+      When the client follows it to its end and watches it over several connections
       Then every answer keeps the rule
 
       Examples:

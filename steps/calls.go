@@ -166,6 +166,9 @@ func (w *world) sight(op *operation, c call) look {
 	l := look{call: c, found: c.Accepted()}
 	w.checkErrorAbout(op, c)
 	if !l.found {
+		if c.Method == targets.Get && notFound(c.Exchange) {
+			w.missed(op, c)
+		}
 		return l
 	}
 	doc, ok := c.Doc.(map[string]any)
@@ -178,6 +181,7 @@ func (w *world) sight(op *operation, c call) look {
 		l.another = true
 		return l
 	}
+	w.checkFoundAgain(op, l.snapshot)
 	w.checkOperation(op, l.snapshot)
 	return l
 }

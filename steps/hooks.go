@@ -90,6 +90,7 @@ func (s *suite) afterStep(ctx context.Context, st *godog.Step, status godog.Step
 	case status == godog.StepPassed:
 		step.Status = "passed"
 	case err != nil:
+		err = w.unlessFoundAgain(ctx, err)
 		step.Status, step.Message = "failed", err.Error()
 		switch e := err.(type) {
 		case *violation:

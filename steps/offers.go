@@ -148,6 +148,9 @@ func (w *world) probeDelete(ctx context.Context) (call, error) {
 
 // delete deletes an operation that the case has started.
 func (w *world) delete(ctx context.Context, op *operation, note string) call {
+	op.looking.Lock()
+	op.deleting = true
+	op.looking.Unlock()
 	c := w.call(ctx, targets.Delete, deleteRequest(op.name), note)
 	if c.Accepted() {
 		op.over.Store(true)

@@ -28,6 +28,8 @@ type operation struct {
 	over      atomic.Bool // it needs no cancel at the end of the case
 	unseen    bool        // its scenario cancels it before anybody has looked at it
 	formed    bool        // it was cancelled in another form than the plain one
+	deleting  bool        // a Delete was sent
+	gap       *call       // a Get that has not found it, after one that had
 
 	// looking guards what is above where several clients look at one operation
 	// at a time.

@@ -160,10 +160,10 @@ func (w *world) unreadable(ctx context.Context, op *operation, ruling error) err
 }
 
 // staysAs watches that a done operation keeps its result, and is kept, over
-// two connections.
+// several connections.
 func (w *world) staysAs(ctx context.Context, op *operation, end snapshot) error {
 	var gone *look
-	looks, err := w.lookByTwo(ctx, op, w.observeFor(), time.Time{})
+	looks, err := w.lookByTurns(ctx, op, w.observeFor(), time.Time{})
 	for _, l := range looks {
 		switch {
 		case !l.found && notFound(l.Exchange):

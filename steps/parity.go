@@ -171,7 +171,14 @@ func thenSameCode(ctx context.Context) error {
 	if err := w.acceptedOnBoth(ctx); err != nil {
 		return err
 	}
-	return w.fail(first[1], first[0].Status()+", as over "+string(first[0].Transport), "the same call has different codes over the two transports")
+	shown, other := first[1], first[0]
+	if notFound(other.Exchange) {
+		shown, other = other, shown
+	}
+	if w.facts["whom"] == "it" && shown.Method == targets.Get && notFound(shown.Exchange) {
+		w.unfound(w.it, shown)
+	}
+	return w.fail(shown, other.Status()+", as over "+string(other.Transport), "the same call has different codes over the two transports")
 }
 
 // acceptedOnBoth sees that the plain cancel of a fresh operation is accepted
@@ -330,6 +337,7 @@ func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, e
 		if l, err := w.get(ctx, w.it); err != nil || !l.found {
 			return true, inconclusive("neither transport finds the operation any more")
 		}
+		w.unfound(w.it, c)
 		return true, w.fail(c, want, "an operation that has ended is not found over %s, while %s finds it", c.Transport, w.plan.transport)
 	case notFound(c.Exchange):
 		return false, nil

@@ -168,6 +168,8 @@ func (r *run) prepareTransport(ctx context.Context, t targets.Transport) {
 		return
 	}
 	switch {
+	case err == nil && notFound(l.Exchange) && w.askAfresh(ctx, w.client, op).found > 0:
+		s.spare = nil // over some connections it is found, which is no matter of the transport
 	case err != nil:
 		s.blocked = fmt.Sprintf("the target cannot be judged over %s: %v", t, err)
 	case !l.found:

@@ -39,6 +39,8 @@ type run struct {
 	probing  sync.Mutex    // held while a transport is probed
 	started  atomic.Int64  // operations
 	starting atomic.Int64  // starts under way
+	asking   sync.Mutex    // held while something is asked for once more over new connections
+	fresh    atomic.Int64  // connections by which something was asked for once more
 	late     atomic.Int64  // the longest time until Get found an operation that it did not find at once
 	mu       sync.Mutex
 	owned    map[string]bool // the ledger: names that this run started

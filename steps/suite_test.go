@@ -57,7 +57,7 @@ func TestHarmIsRehearsed(t *testing.T) {
 				if row.again == "" {
 					assert.Equal(t, 1, begun[c.ID], "%s: %s", c.ID, c.Reason)
 				} else if strings.HasPrefix(c.ID, row.again) {
-					assert.Equal(t, reports.Failed, c.Verdict, c.ID)
+					assert.Equal(t, reports.Failed, c.Verdict, "%s: %s", c.ID, c.Reason)
 					assert.Equal(t, 2, begun[c.ID], c.ID)
 				} else {
 					assert.Equal(t, reports.Passed, c.Verdict, "%s: %s", c.ID, c.Reason)

@@ -8,14 +8,18 @@ import (
 func terminalSteps() []definition {
 	return []definition{
 		step(`the client cancels it and watches it past the end of its like`, whenOutlivesLike),
-		step(`the client cancels it and watches it over two connections`, whenWatchesTwo),
-		step(`the client follows it to its end and watches it over two connections`, whenFollowsTwo),
+		step(`the client cancels it and watches it over several connections`, whenWatchesTurns),
+		step(`the client follows it to its end and watches it over several connections`, whenFollowsTurns),
 		step(`it was found at every look`, thenContinuous),
 		step(`every later look shows its end`, thenReadYourCancel),
 	}
 }
 
-// A sighting is a look at an operation by one of two connections.
+// watchers is over how many connections an operation is looked at by turns: of few
+// connections all may lead to one worker.
+const watchers = 6
+
+// A sighting is a look at an operation by one of several connections.
 type sighting struct {
 	look
 	connection int
@@ -46,7 +50,7 @@ func whenOutlivesLike(ctx context.Context) error {
 	if _, err := w.untilDone(ctx, like); err != nil {
 		return err
 	}
-	_, err = w.lookByTwo(ctx, w.it, w.observeFor(), time.Time{})
+	_, err = w.lookByTurns(ctx, w.it, w.observeFor(), time.Time{})
 	return err
 }
 
@@ -68,29 +72,52 @@ func (w *world) cancelBeforeEnd(ctx context.Context) (*operation, error) {
 	}
 }
 
-// whenWatchesTwo cancels an operation and looks at it from then on, closely
-// and over two connections by turns, until it has ended, and for the
+// whenWatchesTurns cancels an operation and looks at it from then on, closely
+// and over several connections by turns, until it has ended, and for the
 // observation window after that.
-func whenWatchesTwo(ctx context.Context) error {
+func whenWatchesTurns(ctx context.Context) error {
 	w := of(ctx)
+	if err := w.appearsEverywhere(ctx, w.it); err != nil {
+		return err
+	}
 	op, err := w.cancelIt(ctx)
 	if err != nil {
 		return err
 	}
-	looks, err := w.lookByTwo(ctx, w.it, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
+	looks, err := w.lookByTurns(ctx, w.it, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
 	w.facts["looks"] = looks
 	return err
 }
 
-func whenFollowsTwo(ctx context.Context) error {
+// appearsEverywhere looks at an operation over each of the connections until Get finds
+// it there, for as long as it may take to become visible.
+func (w *world) appearsEverywhere(ctx context.Context, op *operation) error {
+	for connection := range watchers {
+		for pause := firstPause; ; pause = min(2*pause, longestPoll/8) {
+			l, err := w.getOn(ctx, op, connection)
+			if err != nil {
+				return err
+			}
+			if !notFound(l.Exchange) || time.Since(op.begun) > w.visibleFor() {
+				break
+			}
+			if !sleep(ctx, pause) {
+				return stopped(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+func whenFollowsTurns(ctx context.Context) error {
 	w := of(ctx)
-	_, err := w.lookByTwo(ctx, w.it, w.observeFor(), time.Now().Add(w.settleFor()))
+	_, err := w.lookByTurns(ctx, w.it, w.observeFor(), time.Now().Add(w.settleFor()))
 	return err
 }
 
-// lookByTwo looks at an operation over two connections by turns, until the
+// lookByTurns looks at an operation over several connections by turns, until the
 // time d after it was first seen done, or until the deadline if it was not.
-func (w *world) lookByTwo(ctx context.Context, op *operation, d time.Duration, deadline time.Time) ([]sighting, error) {
+func (w *world) lookByTurns(ctx context.Context, op *operation, d time.Duration, deadline time.Time) ([]sighting, error) {
 	w.seat.rest()
 	defer w.seat.rise(ctx)
 	var out []sighting
@@ -101,9 +128,9 @@ func (w *world) lookByTwo(ctx context.Context, op *operation, d time.Duration, d
 		end = began.Add(d)
 	}
 	for i := 0; ; i++ {
-		// Twice by one, twice by the other: a server that has two answers by
+		// Twice by one, twice by the next: a server that has two answers by
 		// turns is seen as well.
-		connection := i / 2 % 2
+		connection := i / 2 % watchers
 		l, err := w.getOn(ctx, op, connection)
 		if err != nil {
 			return out, err
@@ -117,7 +144,7 @@ func (w *world) lookByTwo(ctx context.Context, op *operation, d time.Duration, d
 		if !end.IsZero() {
 			after++
 		}
-		// However slow the target, both connections have looked after the end.
+		// However slow the target, two connections and more have looked after the end.
 		if !end.IsZero() && now.After(end) && after > 4 || end.IsZero() && now.After(deadline) {
 			return out, nil
 		}
@@ -160,11 +187,11 @@ func thenContinuous(ctx context.Context) error {
 }
 
 // thenReadYourCancel judges that the end, once seen, is seen by every later
-// look, over either connection.
+// look, over whatever connection.
 func thenReadYourCancel(ctx context.Context) error {
 	w := of(ctx)
 	var end *sighting
-	after := [2]int{}
+	after := map[int]int{} // looks at the end, by connection
 	for _, s := range w.sightings() {
 		switch {
 		case end == nil && s.done:
@@ -173,7 +200,7 @@ func thenReadYourCancel(ctx context.Context) error {
 		case s.found && !s.garbled && !s.done:
 			return w.failAt(s.snapshot, "still "+end.state(), "a look does not see the end of the operation that an earlier one saw (connections %d and %d)", end.connection+1, s.connection+1)
 		case notFound(s.Exchange):
-			if err := w.lost(ctx, s); err != nil {
+			if err := w.lost(ctx, s, end.connection); err != nil {
 				return err
 			}
 		default:
@@ -183,16 +210,16 @@ func thenReadYourCancel(ctx context.Context) error {
 	switch {
 	case end == nil:
 		return inconclusive("the operation was not done within settle (%v) after its accepted cancel", w.settleFor())
-	case after[0] == 0 || after[1] == 0:
+	case len(after) < 2:
 		return inconclusive("the end was seen over one connection only")
 	}
 	return nil
 }
 
-// lost judges a look that does not find a done operation which the other
-// connection still finds.
-func (w *world) lost(ctx context.Context, s sighting) error {
-	l, err := w.getOn(ctx, w.it, 1-s.connection)
+// lost judges a look that does not find a done operation which the connection that
+// has shown its end still finds.
+func (w *world) lost(ctx context.Context, s sighting, connection int) error {
+	l, err := w.getOn(ctx, w.it, connection)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ type world struct {
 	kept      int                         // bytes of answers
 	tooMuch   context.CancelCauseFunc     // ends the case; nil before the first case
 	mine      []*operation                // everything that the case started
+	missing   map[int]*operation          // those that a Get has not found, by its exchange
 	held      map[string]bool
 	breaches  []reports.Breach
 	notes     map[string][]string

@@ -102,9 +102,10 @@ func subject(t *testing.T, f Fault) *targets.Target {
 }
 
 // Every server starts operations, and its Get finds them over both transports,
-// but for those that keep a store for each, and those that are late.
+// but for those that keep a store for each, or for every other connection, and those
+// that are late.
 func TestEveryFaultServes(t *testing.T) {
-	late := []string{"shows-operations-late", "gets-know-late"}
+	late := []string{"shows-operations-late", "gets-know-late", "replica-knows-late", "two-stores-by-connection"}
 	faults := map[string]Fault{}
 	for _, m := range Mutants() {
 		faults[m.Name] = m.Fault

@@ -51,7 +51,9 @@ func habitVariants() []Variant {
 				return refuse(codes.Unimplemented, "NOT_CANCELLABLE", "%q is a part of another operation", r.GetName())
 			}))}},
 		{Name: "gets-know-late", Alone: true, Doc: "Gets from a copy that knows an operation 100 ms after its start, while Waits and cancels know it at once.",
-			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments()} }}},
+			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments(), nil} }}},
+		{Name: "replica-knows-late", Alone: true, Doc: "Gets by turns from two copies, of which one knows an operation 200 ms after its start: the connection decides which.",
+			Fault: Fault{REST: fromConnection, Service: func(next Service) Service { return lateCopy{next, newMoments(), newTurns()} }}},
 		{Name: "has-four-threads", Alone: true, Slow: true, Doc: "Serves four calls at a time over REST, of which each Wait is one.",
 			Fault: Fault{REST: threads(4)}},
 		{Name: "loses-workers", Alone: true, Doc: "Has two workers, of which one dies 150 ms after it was given something.",
@@ -86,10 +88,12 @@ func (s *mortal) Start(ctx context.Context, r StartRequest) (*longrunningpb.Oper
 	return s.Service.Start(ctx, r)
 }
 
-// A lateCopy is what Get alone reads from.
+// A lateCopy is what Get alone reads from. Where there are turns it is that of one
+// worker, and twice as late.
 type lateCopy struct {
 	Service
 	started *moments
+	turns   *turns
 }
 
 // Start implements Service.
@@ -103,7 +107,14 @@ func (s lateCopy) Start(ctx context.Context, r StartRequest) (*longrunningpb.Ope
 
 // Get implements Service.
 func (s lateCopy) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
-	if s.started.within(r.GetName(), 100*time.Millisecond) {
+	late := 100 * time.Millisecond
+	if s.turns != nil {
+		late *= 2
+		if worker, _ := s.turns.worker(ctx); worker == 0 {
+			late = 0
+		}
+	}
+	if s.started.within(r.GetName(), late) {
 		return nil, notFound(r.GetName())
 	}
 	return s.Service.Get(ctx, r)
