@@ -24,6 +24,11 @@ Feature: The end is final
         | slow   |
         | nested |
 
+    Scenario: A cancelled operation that somebody waited for
+      Given a running operation
+      When the client cancels it while a Wait for it is pending
+      Then every answer keeps the rule
+
     Scenario: An operation that was cancelled before it could succeed
       Given an operation that is about to succeed
       When the client cancels it and watches it past the end of its like

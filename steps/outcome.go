@@ -177,7 +177,7 @@ func (w *world) staysAs(ctx context.Context, op *operation, end snapshot) error 
 		}
 	}
 	if err == nil && gone != nil {
-		err = w.unlessExpired(end, *gone)
+		err = w.unlessExpired(op, end, *gone)
 	}
 	if err == nil && gone != nil {
 		err = w.fail(gone.call, "still "+end.state(), "the done operation is gone after %s", w.describe())

@@ -23,9 +23,10 @@ const (
 
 // A settled operation is what settle saw.
 type settled struct {
-	look // the last one
-	end  ending
-	gap  *look // a Get that did not find the operation, before one that did
+	look  // the last one
+	end   ending
+	gap   *look         // a Get that did not find the operation, before one that did
+	blind time.Duration // without a look before the first that did not find it
 }
 
 // settleIt settles the scenario's operation, whose cancel must have been
@@ -78,7 +79,8 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 	var blind time.Duration // the longest time without a look
 	visit := func(l look) (bool, error) {
 		out.look = l
-		blind, last = max(blind, time.Since(last)), time.Now()
+		unseen := time.Since(last)
+		blind, last = max(blind, unseen), time.Now()
 		end, final := classify(l)
 		if odd != nil && l.found && !l.garbled {
 			out.gap, odd = odd, nil
@@ -94,6 +96,9 @@ func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
 				return true, nil
 			}
 			return false, nil
+		}
+		if odd == nil && end == endedVanished {
+			out.blind = unseen
 		}
 		if end == endedVanished || end == endedUnreadable {
 			odd = &l

@@ -101,6 +101,9 @@ func thenNotDeleted(ctx context.Context) error {
 	s := w.settled()
 	const want = "Get returns the operation"
 	if s.end == endedVanished {
+		if err := w.expired(s.blind); err != nil {
+			return err
+		}
 		return w.fail(s.look.call, want, "the operation is gone after its cancel was accepted")
 	}
 	end, err := w.mustBeCancelled()
@@ -113,7 +116,7 @@ func thenNotDeleted(ctx context.Context) error {
 			return err
 		}
 		if !l.found && notFound(l.Exchange) {
-			if err := w.unlessExpired(end.snapshot, l); err != nil {
+			if err := w.unlessExpired(w.it, end.snapshot, l); err != nil {
 				return err
 			}
 			return w.fail(l.call, want, "the cancelled operation is gone")
@@ -122,12 +125,29 @@ func thenNotDeleted(ctx context.Context) error {
 	return nil
 }
 
-// unlessExpired is a ruling where an operation that is gone was last asked for so
-// long after its end that a server may have forgotten it (AIP-151): it owes it for
-// the observation window, and what a slow one shows comes late.
-func (w *world) unlessExpired(end snapshot, gone look) error {
-	if since := gone.Start.Sub(end.received); since > 2*w.observeFor() {
-		return inconclusive("the operation is gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", since.Round(time.Millisecond))
+// unlessExpired is a ruling where an operation that is gone may have ended so long
+// ago that a server may have forgotten it (AIP-151): it owes it for the
+// observation window, and what a slow one shows comes late. It ended after the last
+// look that showed it in progress.
+func (w *world) unlessExpired(op *operation, end snapshot, gone look) error {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	since := op.accepted
+	for _, s := range op.snapshots {
+		if !s.done && s.sent.After(since) && s.received.Before(end.received) {
+			since = s.sent
+		}
+	}
+	if since.IsZero() {
+		since = end.received
+	}
+	return w.expired(gone.End().Sub(since))
+}
+
+// expired is a ruling where an operation that is gone may have ended that long ago.
+func (w *world) expired(age time.Duration) error {
+	if age > 3*w.observeFor() {
+		return inconclusive("the operation may be gone %v after its end, which is far longer than it is watched for: the target is too slow to tell when it went", age.Round(time.Millisecond))
 	}
 	return nil
 }
@@ -291,7 +311,7 @@ func thenRetained(ctx context.Context) error {
 		if looks <= firstGets {
 			return inconclusive("Get answered NOT_FOUND right after the end (see cancel.state.not-deleted)")
 		}
-		if err := w.unlessExpired(end.snapshot, l); err != nil {
+		if err := w.unlessExpired(w.it, end.snapshot, l); err != nil {
 			return err
 		}
 		return w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")

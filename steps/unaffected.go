@@ -60,6 +60,8 @@ const (
 func (w *world) judgeUnaffected(op *operation, l look, how string) error {
 	const want = "the operation goes on as if nothing had been sent"
 	switch {
+	case !l.found && notFound(l.Exchange) && op.lastDone(): // and was not kept
+		return w.tooSoon(op)
 	case !l.found && notFound(l.Exchange):
 		return w.fail(l.call, want, "the operation is gone after %s", how)
 	case !l.found || l.garbled:
