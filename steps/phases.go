@@ -215,7 +215,7 @@ func broken(r reports.Case) bool {
 // last judges the groups that follow all other cases. Each may harm the others,
 // but that is the fault of few servers: they are run at the same time first, and
 // what was found counts for the groups that nothing happened to. The others are
-// run once more, one after the other.
+// run once more, one after the other, as are the cases of each that may harm.
 func (s *suite) last(ctx context.Context, groups [][]*planned) {
 	if len(groups) > 1 {
 		s.rehearsing = true
@@ -224,7 +224,13 @@ func (s *suite) last(ctx context.Context, groups [][]*planned) {
 		groups = slices.DeleteFunc(groups, s.settled)
 	}
 	for _, cases := range groups {
-		s.rounds(ctx, cases)
+		if concludes(cases[0]) {
+			s.rounds(ctx, cases)
+			continue
+		}
+		for _, c := range cases {
+			s.rounds(ctx, []*planned{c})
+		}
 	}
 }
 
