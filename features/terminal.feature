@@ -26,7 +26,7 @@ Feature: The end is final
 
     Scenario: A cancelled operation that somebody waited for
       Given a running operation
-      When the client cancels it while a Wait for it is pending
+      When the client cancels it while a Wait for it is pending, and looks at it then
       Then every answer keeps the rule
 
     Scenario: An operation that was cancelled before it could succeed

@@ -310,7 +310,7 @@ func (w *world) poll(ctx context.Context, op *operation, d time.Duration, visit 
 	began := time.Now()
 	deadline := began.Add(d)
 	pause := firstPause
-	longest := min(longestPoll, max(min(d/8, w.observeFor()/2), 2*time.Millisecond))
+	longest := min(longestPoll, max(min(d/8, w.observeFor()), 2*time.Millisecond))
 	resting := false
 	for {
 		last := !time.Now().Before(deadline)

@@ -41,6 +41,7 @@ func listRequest(parent, filter, token string) *longrunningpb.ListOperationsRequ
 // entries are judged one by one, and never against what Get showed when.
 type listing struct {
 	size    int                 // entries
+	done    int                 // those that are shown as done
 	last    call                // the last page, or the call that was refused
 	refused bool                // the list was not given
 	unknown *call               // the page that shows the name of no operation; nil where none does
@@ -129,6 +130,9 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 	into.size += len(entries)
 	for _, e := range entries {
 		op := object(e)
+		if done, _ := op["done"].(bool); done {
+			into.done++
+		}
 		name, _ := op["name"].(string)
 		if name != "" && name == w.unknown {
 			page := c

@@ -10,6 +10,7 @@ func terminalSteps() []definition {
 		step(`the client cancels it and watches it past the end of its like`, whenOutlivesLike),
 		step(`the client cancels it and watches it over several connections`, whenWatchesTurns),
 		step(`the client follows it to its end and watches it over several connections`, whenFollowsTurns),
+		step(`the client cancels it while a Wait for it is pending, and looks at it then`, whenWaitsAndLooks),
 		step(`it was found at every look`, thenContinuous),
 		step(`every later look shows its end`, thenReadYourCancel),
 	}
@@ -107,6 +108,17 @@ func (w *world) appearsEverywhere(ctx context.Context, op *operation) error {
 		}
 	}
 	return nil
+}
+
+// whenWaitsAndLooks cancels an operation that is waited for, and looks at it when the
+// Waits and Get have shown its end.
+func whenWaitsAndLooks(ctx context.Context) error {
+	if err := whenCancelsWaiting(ctx); err != nil {
+		return err
+	}
+	w := of(ctx)
+	_, err := w.get(ctx, w.it)
+	return err
 }
 
 func whenFollowsTurns(ctx context.Context) error {
