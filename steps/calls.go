@@ -53,7 +53,7 @@ func transient(ex targets.Exchange) bool {
 		return false
 	}
 	if ex.Transport == targets.REST {
-		return ex.HTTP == 429 || ex.HTTP == 503 || ex.HTTP == 504 || ex.Method == targets.Get && ex.Spoilt()
+		return ex.HTTP == 429 || ex.HTTP == 503 || ex.HTTP == 504 || ex.Spoilt()
 	}
 	if ex.GRPC != nil && !ex.GRPC.HasStatus {
 		return ex.HTTP == 429 || ex.HTTP == 502 || ex.HTTP == 503 || ex.HTTP == 504

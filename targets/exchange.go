@@ -87,13 +87,13 @@ func (e Exchange) Accepted() bool {
 	return e.Code == codes.OK
 }
 
-// Spoilt tells of an answer to a well-formed call that may be owed to what another
-// call has left in the connection: a server that does not read the body of a
+// Spoilt tells of an answer to a Get that may be owed to what another call has left
+// in the connection: a server that does not read the body of a
 // request takes it for the beginning of the next one (RFC 9112, section 9.3), which
 // it then does not understand. The REST client uses no connection twice once Get
 // was answered so.
 func (e Exchange) Spoilt() bool {
-	return e.Transport == REST && e.Reused && e.DocErr != nil && (e.HTTP == 400 || e.HTTP == 405 || e.HTTP == 501)
+	return e.Transport == REST && e.Method == Get && e.Reused && e.DocErr != nil && (e.HTTP == 400 || e.HTTP == 405 || e.HTTP == 501)
 }
 
 // Answered tells whether an answer arrived.

@@ -163,7 +163,7 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 		return r.failed(ctx, callCtx, x, true, fmt.Errorf("body of an answer %s: %w", resp.Status, err))
 	}
 	r.read(&x, resp)
-	if x.Method == Get && call.verb == http.MethodGet && x.Spoilt() {
+	if x.Spoilt() {
 		r.useOnce()
 	}
 	if wantsEvidence(ctx) {
