@@ -2,8 +2,6 @@ package targets
 
 import (
 	"bytes"
-	"io"
-	"net"
 	"testing"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -18,51 +16,17 @@ import (
 // by a frame without data that does.
 func serveHeader(t *testing.T, ends bool, fields ...hpack.HeaderField) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, l.Close()) })
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, f := range fields {
 		require.NoError(t, encoder.WriteField(f))
 	}
-	answerOn := func(conn net.Conn) {
-		defer conn.Close()
-		if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
-			return
+	return frames(t, func(f *http2.Framer, id uint32) {
+		f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: ends, EndHeaders: true})
+		if !ends {
+			f.WriteData(id, true, nil)
 		}
-		f := http2.NewFramer(conn, conn)
-		if f.WriteSettings() != nil {
-			return
-		}
-		for {
-			got, err := f.ReadFrame()
-			if err != nil {
-				return
-			}
-			data, ok := got.(*http2.DataFrame)
-			if !ok || !data.StreamEnded() {
-				continue
-			}
-			id := data.StreamID
-			if f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndStream: ends, EndHeaders: true}) != nil {
-				return
-			}
-			if !ends && f.WriteData(id, true, nil) != nil {
-				return
-			}
-		}
-	}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answerOn(conn)
-		}
-	}()
-	return l.Addr().String()
+	})
 }
 
 // A status in the header is one only where the header ends the stream, whether or

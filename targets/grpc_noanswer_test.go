@@ -19,8 +19,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// frames answers the first stream of every connection with frames of the
-// test's own.
+// frames answers each stream of every connection with frames of the test's
+// own.
 func frames(t *testing.T, respond func(f *http2.Framer, stream uint32)) string {
 	return listen(t, func(c net.Conn) {
 		if _, err := io.CopyN(io.Discard, c, int64(len(http2.ClientPreface))); err != nil {
