@@ -204,13 +204,19 @@ func (w *world) checkName(op *operation, s snapshot) {
 // another tells of a snapshot that is not of the operation that was asked for but of
 // another of this run, which is judged by its name alone.
 func (w *world) another(op *operation, s snapshot) bool {
-	if s.name == op.name || !w.run.owns(s.name) || alias(op.name, s.name) {
+	if !w.run.namesAnother(op, s) {
 		return false
 	}
 	op.looking.Lock()
 	defer op.looking.Unlock()
 	w.checkName(op, s)
 	return true
+}
+
+// namesAnother tells whether a snapshot has the name of another operation of this
+// run than the one asked for.
+func (r *run) namesAnother(op *operation, s snapshot) bool {
+	return s.name != op.name && r.owns(s.name) && !alias(op.name, s.name)
 }
 
 // alias tells whether two names differ in the ids of parents only, as a project

@@ -346,7 +346,7 @@ func (w *world) readsAcross(ctx context.Context, c call, last bool) (end bool, e
 	}
 	s := readOperation(c.Exchange, c.index, doc)
 	switch {
-	case w.run.owns(s.name) && s.name != w.it.name:
+	case w.run.namesAnother(w.it, s):
 		return true, inconclusive("over %s Get answered with another operation: %s (see cancel.state.name-unchanged)", c.Transport, s.name)
 	case s.cancelled() && shown.cancelled(), s.done && sameResult(shown, s):
 		return true, nil

@@ -377,7 +377,7 @@ func (w *world) keepWaiting(ctx context.Context, op *operation) []call {
 		c := w.call(ctx, targets.Wait, waitRequest(op.name, longWait), "")
 		calls = append(calls, c)
 		s := readOperation(c.Exchange, c.index, object(c.Doc))
-		again := c.err == nil && (transient(c.Exchange) || c.Accepted() && (!s.done || s.name != op.name && w.run.owns(s.name)))
+		again := c.err == nil && (transient(c.Exchange) || c.Accepted() && (!s.done || w.run.namesAnother(op, s)))
 		if !again || !sleep(ctx, pause) {
 			return calls
 		}
