@@ -107,7 +107,7 @@ func thenGoesOn(ctx context.Context) error {
 		return err
 	}
 	return w.unaffectedBy(ctx, w.refusedSo(), func() error {
-		if c := w.cancel(ctx, w.it); c.err != nil || c.Accepted() {
+		if c := w.cancelAlike(ctx, w.it); c.err != nil || c.Accepted() {
 			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
 		}
 		return nil

@@ -17,15 +17,41 @@ func (w *world) unaffected(ctx context.Context, op *operation, how string) error
 	return w.unlessIdleToo(ctx, op, err)
 }
 
-// unaffectedBy watches the scenario's operation as unaffected does, and finds out
-// about one that has ended otherwise: again does once more, to w.it, what must not
-// touch it.
+// unaffectedBy watches the scenario's operation as unaffected does. Where it was
+// touched, or has ended otherwise, again does once more, to w.it, what must not touch
+// it: another may have been the cause, such as a cancel of what ran before.
 func (w *world) unaffectedBy(ctx context.Context, how string, again func() error) error {
 	err := w.unaffected(ctx, w.it, how)
-	if err == nil || isViolation(err) || !w.it.lastDone() {
+	switch {
+	case err == nil || again == nil:
+		return err
+	case isViolation(err):
+		return w.unlessOnce(ctx, err, how, again)
+	case !w.it.lastDone():
 		return err
 	}
 	return w.unlessEndsAnyway(ctx, err, how, again)
+}
+
+// unlessOnce keeps the finding that an operation was touched only where another is
+// touched too.
+func (w *world) unlessOnce(ctx context.Context, finding error, how string, again func() error) error {
+	role := w.it.role
+	if w.run.scarce(role) {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, role)
+	if err != nil {
+		return finding
+	}
+	w.it = op
+	if err := again(); err != nil {
+		return finding
+	}
+	if err := w.unaffected(ctx, op, how); isViolation(err) {
+		return err
+	}
+	return disturbed("one operation was touched, but not another to which the same was done: %v", finding)
 }
 
 // unlessIdleToo keeps the finding that an operation was touched only where one
