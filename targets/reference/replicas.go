@@ -31,7 +31,7 @@ func ReplicaFaults() []ReplicaFault {
 		{Name: "replica-keeps-cancel", Doc: "All replicas know each operation, but only the one that accepted a cancel knows of it.",
 			Breaks:  []string{"operation.terminal.done-monotonic", "cancel.effect.best-effort"},
 			replica: func(_, own Service, all func() []Service) Service { return everywhere{own, all} }},
-		{Name: "replica-caches", Doc: "A replica answers Get from what it has read in the last 300 ms.",
+		{Name: "replica-caches", Doc: "A replica answers Get from what it has read in the last second.",
 			Breaks: []string{"operation.terminal.done-monotonic"},
 			replica: func(shared, _ Service, _ func() []Service) Service {
 				return &cache{Service: shared, seen: map[string]cached{}}
@@ -74,7 +74,7 @@ type cached struct {
 }
 
 // fresh is how long a cached operation is answered.
-const fresh = 300 * time.Millisecond
+const fresh = time.Second
 
 // Get implements Service.
 func (c *cache) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
