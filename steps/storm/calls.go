@@ -131,7 +131,12 @@ func (e *engine) measure(p *episode, accepted time.Duration, by targets.Transpor
 }
 
 func (p *episode) get(ctx context.Context, c caller, t targets.Transport) {
-	p.call(ctx, c, t, targets.Get, &longrunningpb.GetOperationRequest{Name: p.name})
+	ev := p.call(ctx, c, t, targets.Get, &longrunningpb.GetOperationRequest{Name: p.name})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ev.answer == missing && p.sent == never && p.doneAt == never {
+		p.engine.late.Store(true)
+	}
 }
 
 // cancel is a planned cancel, with a look over the transports right after it.

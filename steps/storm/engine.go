@@ -37,6 +37,7 @@ type engine struct {
 	tickets     atomic.Int64  // moments of the open loop that were given out
 	refusals    atomic.Int64  // calls in a row that found nobody
 	cancellable atomic.Bool   // a cancel of the role running was accepted
+	late        atomic.Bool   // a Get did not find an operation of which no cancel was sent
 	wake        chan struct{} // something earlier came into the queue
 	waits       chan struct{} // Waits under way
 	pending     sync.WaitGroup

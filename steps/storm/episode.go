@@ -206,6 +206,9 @@ func (p *episode) history() history {
 	identify(p.events, p.name, func(t targets.Transport) bool { return p.engine.offers[t].names.Load() })
 	h := history{p.events, factsOf(p.events, p.role, p.engine.target)}
 	h.cancellable = p.engine.cancellable.Load()
+	if p.engine.late.Load() {
+		h.visible = p.base + min(visibleWithin, p.engine.target.Timeouts.Settle)
+	}
 	return h
 }
 

@@ -35,7 +35,14 @@ type facts struct {
 	cancellable bool
 	// foreign: others may cancel the operation.
 	foreign bool
+	// visible is until when copies of the target may not know the operation yet: 0
+	// where none is known to be late.
+	visible time.Duration
 }
+
+// visibleWithin is how long after its start an operation may be unknown to some of
+// a target's copies (settle at most).
+const visibleWithin = time.Second
 
 // factsOf gathers the facts of a whole history.
 func factsOf(events []event, role targets.Role, t *targets.Target) facts {
@@ -212,10 +219,11 @@ func again(h history, a, b event) *event {
 
 // gone returns the answers NOT_FOUND to what the transport had shown before
 // and this storm had not begun to delete. One that reads must have shown it
-// itself: a copy may learn of an operation later than what Wait looks at.
+// itself: a copy may learn of an operation later than what Wait looks at, or than
+// another copy.
 func (h history) gone(methods ...targets.Method) (found, lost []event) {
 	for _, e := range h.events {
-		if e.answer != missing || e.end > h.deleted || !slices.Contains(methods, e.method) {
+		if e.answer != missing || e.end > h.deleted || e.start < h.visible || !slices.Contains(methods, e.method) {
 			continue
 		}
 		for _, f := range h.events {

@@ -172,3 +172,13 @@ func TestResultsAreShownInTheirOrder(t *testing.T) {
 	assert.Equal(t, "it was done with a response, and then done with error code 10", f.message)
 	assert.Equal(t, []event{atOnce[1], shows(30, aborted)}, f.events)
 }
+
+// TestGapsAreNoneWhileCopiesLearn demands that what is not found is a gap only once
+// all copies of the server must know it, where some are known to learn late.
+func TestGapsAreNoneWhileCopiesLearn(t *testing.T) {
+	events := []event{shows(0, snapshot{}), at(2, targets.Cancel, accepted), at(4, targets.Get, missing), shows(6, snapshot{})}
+	for visible, gap := range map[time.Duration]bool{0: true, 4 * time.Millisecond: true, 5 * time.Millisecond: false} {
+		f := continuous(history{events, facts{deleted: never, visible: visible}})
+		assert.Equal(t, gap, f != nil, visible)
+	}
+}
