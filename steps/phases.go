@@ -215,42 +215,109 @@ func broken(r reports.Case) bool {
 // last judges the groups that follow all other cases. Each may harm the others,
 // but that is the fault of few servers: they are run at the same time first, and
 // what was found counts for the groups that nothing happened to. The others are
-// run once more, one after the other, as are the cases of each that may harm.
+// run once more, one after the other, as are the cases of each that may harm. Where
+// that finds nothing any more, one of the groups that nothing happened to has harmed
+// them, and those are run so too, until it is found.
 func (s *suite) last(ctx context.Context, groups [][]*planned) {
-	if len(groups) > 1 {
-		s.rehearsing = true
-		s.rounds(ctx, slices.Concat(groups...))
-		s.rehearsing = false
-		groups = slices.DeleteFunc(groups, s.settled)
-	}
-	for _, cases := range groups {
-		if concludes(cases[0]) {
-			s.rounds(ctx, cases)
-			continue
+	if len(groups) < 2 {
+		for _, cases := range groups {
+			s.apart(ctx, cases)
 		}
-		for _, c := range cases {
-			s.rounds(ctx, []*planned{c})
+		return
+	}
+	touched := s.witnesses(ctx, groups)
+	s.rehearsing = true
+	s.rounds(ctx, slices.Concat(groups...))
+	s.rehearsing = false
+	var calm [][]*planned
+	harmed, found := touched(ctx), false
+	for _, cases := range groups {
+		if s.anyOf(cases, unsettling) {
+			harmed = harmed || !concludes(cases[0]) && s.anyOf(cases, broken)
+			found = s.apart(ctx, cases) || found
+		} else {
+			calm = append(calm, cases)
+		}
+	}
+	for _, cases := range calm {
+		if harmed && !found && !concludes(cases[0]) {
+			found = s.apart(ctx, cases)
+		} else {
+			s.announceAll(cases)
 		}
 	}
 }
 
-// settled announces the results of cases that were rehearsed, or, where one of
-// them may be owed to other cases, forgets all of them.
-func (s *suite) settled(cases []*planned) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	results := s.resultsOf(cases)
-	settled := !slices.ContainsFunc(results, func(r reports.Case) bool {
-		return broken(r) || r.Verdict == reports.Inconclusive
-	})
-	for _, r := range results {
-		if settled {
-			s.announce(r)
-		} else {
-			delete(s.results, r.ID)
+// witnesses starts an operation for each transport, older than those of the cases, and
+// returns what tells whether one was touched by then, as far as Get shows, and ends them.
+func (s *suite) witnesses(ctx context.Context, groups [][]*planned) (touched func(context.Context) bool) {
+	started := map[*world]*operation{}
+	for _, t := range targets.Transports() {
+		for _, c := range slices.Concat(groups...) {
+			if c.transport != t || s.run.scarce(targets.Running) {
+				continue
+			}
+			w := newWorld(s.run, c)
+			op, err := w.startInProgress(ctx, targets.Running)
+			if err != nil {
+				op = nil // its end alone is due
+			}
+			started[w] = op
+			break
 		}
 	}
-	return settled
+	return func(ctx context.Context) (touched bool) {
+		for w, op := range started {
+			if op != nil {
+				l, err := w.get(ctx, op)
+				touched = touched || err == nil && isViolation(w.judgeUnaffected(op, l, "what was rehearsed"))
+			}
+			w.cleanup(ctx)
+		}
+		return touched
+	}
+}
+
+// apart judges a group by itself, and what may harm case by case. It tells whether
+// that may do harm, and something was found.
+func (s *suite) apart(ctx context.Context, cases []*planned) (found bool) {
+	s.forget(cases)
+	if concludes(cases[0]) {
+		s.rounds(ctx, cases)
+		return false
+	}
+	for _, c := range cases {
+		s.rounds(ctx, []*planned{c})
+	}
+	return s.anyOf(cases, broken)
+}
+
+// unsettling tells of a case whose result others may have brought about.
+func unsettling(r reports.Case) bool { return broken(r) || r.Verdict == reports.Inconclusive }
+
+// anyOf tells whether it is so of any result of cases.
+func (s *suite) anyOf(cases []*planned, so func(reports.Case) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.resultsOf(cases), so)
+}
+
+// announceAll announces the results of cases that were rehearsed.
+func (s *suite) announceAll(cases []*planned) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.resultsOf(cases) {
+		s.announce(r)
+	}
+}
+
+// forget drops the results of cases that were rehearsed.
+func (s *suite) forget(cases []*planned) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.resultsOf(cases) {
+		delete(s.results, r.ID)
+	}
 }
 
 // resultsOf are the results that there are of cases and their repetitions, in

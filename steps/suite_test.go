@@ -71,6 +71,19 @@ func TestHarmIsRehearsed(t *testing.T) {
 	}
 }
 
+// TestHarmToOthersAlone sees that a cancel without a name that ends what somebody
+// else has started is found, although its own cases see nothing.
+func TestHarmToOthersAlone(t *testing.T) {
+	mutants := reference.Mutants()
+	oldest := mutants[slices.IndexFunc(mutants, func(m reference.Mutant) bool { return m.Name == "empty-name-cancels-oldest" })]
+	for range 3 {
+		s, err := reference.NewMutant(reference.Options{}, oldest)
+		require.NoError(t, err)
+		r := judge(t, describe(t, s), Options{Run: []string{"cancel.malformed.*", "cancel.route.zero-segment-name", "grpc.empty-name", consistent}})
+		assert.Equal(t, []string{"grpc.empty-name"}, failedOf(r))
+	}
+}
+
 // A busy service is too busy for the cancels of queued operations, until it is
 // told that it is not.
 type busy struct {

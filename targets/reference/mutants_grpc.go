@@ -47,6 +47,16 @@ func grpcMutants() []Mutant {
 					return next.Cancel(ctx, r)
 				}}
 			}}},
+		{Name: "empty-name-cancels-oldest", Doc: "Takes a cancel without a name for one of what has run for longest, and then asks for a name.", Breaks: []string{"grpc.empty-name"}, Fault: Fault{
+			Service: func(next Service) Service {
+				known := newLedger(next)
+				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if r.GetName() == "" && CallOf(ctx).Transport == targets.GRPC {
+						known.cancelOldest(ctx)
+					}
+					return next.Cancel(ctx, r)
+				}}
+			}}},
 		{Name: "decodes-grpc-names", Doc: "Undoes percent-encoding in gRPC names too, which are not URLs.", Breaks: []string{"grpc.name-literal"},
 			Fault: Fault{Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				if name, err := url.PathUnescape(r.GetName()); err == nil {

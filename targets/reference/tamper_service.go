@@ -152,6 +152,26 @@ func (l *ledger) cancelAll(ctx context.Context) error {
 	return nil
 }
 
+// cancelOldest cancels the operation that has run for longest and is not being cancelled.
+func (l *ledger) cancelOldest(ctx context.Context) {
+	l.mu.Lock()
+	var running []*history
+	names := map[*history]string{}
+	for name, h := range l.byName {
+		if h.kind == Running && h.accepted.IsZero() {
+			running, names[h] = append(running, h), name
+		}
+	}
+	slices.SortFunc(running, func(a, b *history) int { return a.begun.Compare(b.begun) })
+	l.mu.Unlock()
+	for _, h := range running {
+		if op := peek(ctx, l.Service, names[h]); op != nil && !op.GetDone() {
+			_ = plainCancel(ctx, l.Service, names[h])
+			return
+		}
+	}
+}
+
 // note changes what is remembered of an operation.
 func (l *ledger) note(name string, change func(h *history)) {
 	l.mu.Lock()
