@@ -179,3 +179,13 @@ Feature: The state of a cancelled operation
         | pending |
         | nested  |
         | slow    |
+
+    Scenario Outline: An operation that was cancelled before it could <end> stays readable
+      Given an operation that is about to <end>
+      When the client cancels another and it, and watches it past the end of its like
+      Then it can be read for as long as the other
+
+      Examples:
+        | end     |
+        | succeed |
+        | fail    |

@@ -3,11 +3,14 @@ package steps
 import (
 	"context"
 	"time"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 func terminalSteps() []definition {
 	return []definition{
 		step(`the client cancels it and watches it past the end of its like`, whenOutlivesLike),
+		step(`the client cancels another and it, and watches it past the end of its like`, whenOutlivesLikeBeside),
 		step(`the client cancels it and watches it over several connections`, whenWatchesTurns),
 		step(`the client follows it to its end and watches it over several connections`, whenFollowsTurns),
 		step(`the client cancels it while a Wait for it is pending, and looks at it then`, whenWaitsAndLooks),
@@ -53,6 +56,21 @@ func whenOutlivesLike(ctx context.Context) error {
 	}
 	_, err = w.lookByTurns(ctx, w.it, w.observeFor(), time.Time{})
 	return err
+}
+
+// whenOutlivesLikeBeside does so once another operation was cancelled, which has
+// ended sooner.
+func whenOutlivesLikeBeside(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	other, err := w.cancelled(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	w.others = []*operation{other}
+	return whenOutlivesLike(ctx)
 }
 
 // cancelBeforeEnd cancels the operation, which ends soon by itself. One that

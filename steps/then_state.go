@@ -19,6 +19,7 @@ func stateSteps() []definition {
 		step(`Get succeeds and returns it`, thenGetOK),
 		step(`its metadata is of the type that it was`, thenMetadataKept),
 		step(`it can be read for as long as it is watched`, thenRetained),
+		step(`it can be read for as long as the other`, thenRetainedLikeOther),
 	}
 }
 
@@ -316,4 +317,26 @@ func thenRetained(ctx context.Context) error {
 		}
 		return w.fail(l.call, fmt.Sprintf("Get returns the operation for the observation window (%v)", w.observeFor()), "the cancelled operation is gone")
 	})
+}
+
+// thenRetainedLikeOther judges that a cancelled operation is not gone while another
+// is kept that was cancelled before it: a worker that missed the cancel may have taken
+// it away when it was through.
+func thenRetainedLikeOther(ctx context.Context) error {
+	w := of(ctx)
+	if s := w.settled(); s.end != endedCancelled {
+		return inapplicable("the operation was not cancelled before its end: %s", w.ineffective(w.it, s))
+	}
+	l, err := w.get(ctx, w.it)
+	if err != nil || !notFound(l.Exchange) {
+		return err
+	}
+	other, err := w.get(ctx, w.others[0])
+	if err != nil {
+		return err
+	}
+	if !other.found {
+		return inapplicable("what was cancelled is not kept for that long: another operation is not found either")
+	}
+	return w.fail(l.call, "Get returns the operation, as it does one that was cancelled sooner", "the cancelled operation is gone once others of its role have ended by themselves")
 }

@@ -182,7 +182,21 @@ func flipMutants() []Mutant {
 				}
 				return nil
 			})}},
+		lateDeletion("late-worker-deletes", "Lets a worker that missed an early cancel take its record away when it has a response.", Succeeding),
+		lateDeletion("late-worker-purges", "Lets a worker that missed an early cancel take its record away when it has failed.", Failing),
 	}
+}
+
+// lateDeletion is the mutant whose cancelled operations of a kind are gone from their
+// natural end on.
+func lateDeletion(name, doc string, k Kind) Mutant {
+	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.state.retention"},
+		Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+			if isCancelled(op) && overtaken(h, k) {
+				return notFound(op.GetName())
+			}
+			return nil
+		})}}
 }
 
 // overtaken tells whether an operation of the kind was cancelled in the first
