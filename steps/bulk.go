@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -37,17 +38,28 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 		w.weigh(own + min(len(ex.Response.Body), shownOfPage+own))
 		return ex
 	}
-	last, known := w.latest[ex.Request.Line]
-	if known && bytes.Equal(last.Body, ex.Body) && ex.HTTP == last.HTTP && (ex.DocErr == nil) == (last.DocErr == nil) {
+	asked := ex.Request.Line + "\n" + ex.Request.Body // over gRPC the operation stands in the body
+	last, known := w.latest[asked]
+	if known && ex.HTTP == last.HTTP && (ex.DocErr == nil) == (last.DocErr == nil) && sameMessage(last, ex) {
+		alone := ex.GRPC != nil && len(ex.GRPC.Payloads) > 0 && bytes.Equal(ex.GRPC.Payloads[0], ex.Body)
 		ex.Body, ex.Doc, ex.Response.Body = last.Body, last.Doc, last.Response.Body
-		if ex.GRPC != nil && len(ex.GRPC.Payloads) > 0 && bytes.Equal(ex.GRPC.Payloads[0], ex.Body) {
+		if alone {
 			ex.GRPC.Payloads[0] = ex.Body
 		}
 		return ex
 	}
-	w.latest[ex.Request.Line] = ex
+	w.latest[asked] = ex
 	w.weigh(len(ex.Body) + len(ex.Response.Body) + size(ex.Doc))
 	return ex
+}
+
+// sameMessage tells whether an answer says what another did: byte by byte, or over
+// gRPC in another order, as the entries of a map come in any.
+func sameMessage(a, b targets.Exchange) bool {
+	if len(a.Body) != len(b.Body) {
+		return false
+	}
+	return bytes.Equal(a.Body, b.Body) || b.Transport == targets.GRPC && b.DocErr == nil && reflect.DeepEqual(a.Doc, b.Doc)
 }
 
 // shownOfPage is how much is kept of the beginning of a page, and from each of

@@ -45,7 +45,7 @@ type world struct {
 
 	mu        sync.Mutex
 	exchanges []targets.Exchange
-	latest    map[string]targets.Exchange // by request line
+	latest    map[string]targets.Exchange // by request
 	kept      int                         // bytes of answers
 	tooMuch   context.CancelCauseFunc     // ends the case; nil before the first case
 	mine      []*operation                // everything that the case started
