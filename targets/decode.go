@@ -14,7 +14,7 @@ import (
 // from costing more than a look at it.
 const (
 	maxJSON     = 1 << 20 // bytes
-	maxDepth    = 64      // objects and arrays inside one another
+	maxDepth    = 128     // objects and arrays inside one another
 	maxNumber   = 64      // characters
 	maxExponent = 400     // either sign; a double ends at 308
 	maxValues   = 50_000  // in the whole document: each takes up far more than its text

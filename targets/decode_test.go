@@ -68,7 +68,7 @@ func TestDecodeJSONRefuses(t *testing.T) {
 		{"exponent", "1e401", "beyond 400"},
 		{"negative exponent", "1e-5000000", "beyond 400"},
 		{"long number", strings.Repeat("7", 65), "number of 65 characters"},
-		{"too deep", strings.Repeat("[", 65), "deeper than 64"},
+		{"too deep", strings.Repeat("[", 129), "deeper than 128"},
 		{"trailing comma", "[1,]", "want a value"},
 		{"trailing comma in object", `{"a":1,}`, "want a name"},
 		{"no colon", `{"a" 1}`, "want ':'"},

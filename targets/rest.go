@@ -151,7 +151,11 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 	var connected bool
 	resp, connected, x.Reused, err = r.send(req, call.connection)
 	if err != nil {
-		return r.failed(ctx, callCtx, x, connected, err)
+		x, err = r.failed(ctx, callCtx, x, connected, err)
+		if x.Reused && isReset(err) {
+			r.useOnce()
+		}
+		return x, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusSwitchingProtocols { // what follows one is no body
@@ -174,6 +178,14 @@ func (r *restClient) do(ctx context.Context, call restCall) (Exchange, error) {
 		r.refused(call.principal)
 	}
 	return x, nil
+}
+
+// isReset tells of a call whose connection ended before an answer. Where it had been
+// used before, the server may have closed it at that moment, as it may at any time
+// (RFC 9112, section 9.5): then the call is no cause.
+func isReset(err error) bool {
+	var none *NoAnswer
+	return errors.As(err, &none) && none.Kind == Reset
 }
 
 // build makes the request whose target goes on the wire byte for byte.

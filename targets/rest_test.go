@@ -1,9 +1,12 @@
 package targets
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -136,4 +139,28 @@ func TestNewRESTRefuses(t *testing.T) {
 	}
 	_, err := NewREST(Connection{})
 	assert.EqualError(t, err, "rest: no address")
+}
+
+// TestRESTLeavesConnectionsThatCloseSilently sees that a server which closes a used
+// connection instead of answering is asked over a connection of its own from then on:
+// it may have closed it for the calls before.
+func TestRESTLeavesConnectionsThatCloseSilently(t *testing.T) {
+	address := listen(t, func(c net.Conn) {
+		requests := bufio.NewReader(c)
+		for answers := 1; ; answers-- {
+			r, err := http.ReadRequest(requests)
+			if err != nil || answers == 0 {
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+		}
+	})
+	client := restAt(t, Connection{Addresses: []string{"http://" + address}})
+	var answered []bool
+	for range 5 {
+		x, err := client.Call(t.Context(), Cancel, &longrunningpb.CancelOperationRequest{Name: "operations/a"})
+		answered = append(answered, err == nil && x.HTTP == 200)
+	}
+	assert.Equal(t, []bool{true, false, true, true, true}, answered)
 }
