@@ -15,10 +15,14 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// mostKept is how much the answers of one case may take up, in bytes. With 16
-// cases at a time and what the collector leaves lying, a run stays well below
-// 300 MB, whatever the server sends.
-const mostKept = 4 << 20
+// mostKept is how much the answers of one case may take up, in bytes, where those of
+// all cases that are under way take up more than mostOfAll: progress that is another
+// at each poll must not end a case. With what the collector leaves lying, a run stays
+// well below 300 MB, whatever the server sends.
+const (
+	mostKept  = 4 << 20
+	mostOfAll = 12 * mostKept
+)
 
 // valueSize is what a value of a decoded document takes up, about.
 const valueSize = 64
@@ -117,7 +121,7 @@ func excerpts(text string, from []int) string {
 // weigh counts what is kept; the caller holds the mutex.
 func (w *world) weigh(n int) {
 	w.kept += n
-	if w.kept > mostKept && w.tooMuch != nil {
+	if all := w.run.kept.Add(int64(n)); w.kept > mostKept && all > mostOfAll && w.tooMuch != nil {
 		w.tooMuch(fmt.Errorf("the answers of this case take up more than %d MiB, which is not kept", mostKept>>20))
 	}
 }

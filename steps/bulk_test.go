@@ -15,7 +15,7 @@ func TestMapsInAnyOrderAreKeptOnce(t *testing.T) {
 		return targets.Exchange{Transport: on, Method: targets.Get, Request: targets.Message{Line: "Get"}, Body: []byte(body), Doc: doc}
 	}
 	for on, shared := range map[targets.Transport]bool{targets.GRPC: true, targets.REST: false} {
-		w := &world{latest: map[string]targets.Exchange{}}
+		w := &world{run: &run{}, latest: map[string]targets.Exchange{}}
 		w.keep(poll(on, "ab", map[string]any{"a": "1", "b": "2"}))
 		one := w.kept
 		w.keep(poll(on, "ba", map[string]any{"b": "2", "a": "1"}))

@@ -125,6 +125,7 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 		defer w.tooMuch(nil)
 	}
 	c := s.finish(ctx, w)
+	s.run.kept.Add(-int64(w.kept))
 	if w.endTurn != nil {
 		w.endTurn()
 	}

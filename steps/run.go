@@ -41,6 +41,7 @@ type run struct {
 	starting atomic.Int64  // starts under way
 	asking   sync.Mutex    // held while something is asked for once more over new connections
 	fresh    atomic.Int64  // connections by which something was asked for once more
+	kept     atomic.Int64  // what the answers of the cases under way take up, in bytes
 	late     atomic.Int64  // the longest time until Get found an operation that it did not find at once
 	mu       sync.Mutex
 	owned    map[string]bool // the ledger: names that this run started
