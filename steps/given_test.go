@@ -8,7 +8,8 @@ import (
 
 func TestUnlikeKeepsTheFormOfAName(t *testing.T) {
 	for _, name := range []string{"operations/a1", "projects/p/operations/3DNU363IM57LNU4SDTMB6I33",
-		"operations/google.showcase.v1beta1.Echo/Wait/CgsI+pCS2AYQrb+HKhoSChBobjh2OXI5amVreDl5MXdi==", "projects/p/operations/0b0e6d3e-7b0c-4d52-9c3e-0f4b1a3c9a1f"} {
+		"operations/google.showcase.v1beta1.Echo/Wait/CgsI+pCS2AYQrb+HKhoSChBobjh2OXI5amVreDl5MXdi==", "projects/p/operations/3DNU363IM57L/-/~",
+		"projects/p/operations/0b0e6d3e-7b0c-4d52-9c3e-0f4b1a3c9a1f"} {
 		seen := map[string]bool{name: true}
 		for try := range unknownTries {
 			got := unlike(name, try)

@@ -115,11 +115,18 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 	return "", inconclusive("no name of no operation was found (key unknown): %s", last)
 }
 
+func isAlphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
 // unlike replaces the last four letters and digits of a name by others of
 // their class; different tries give different names. The letters of an id in
 // hexadecimal stay such, as routes may ask for them, and an id that is a number
 // becomes a high one.
 func unlike(name string, try int) string {
+	if at := strings.LastIndexByte(name, '/'); at > 0 && !strings.ContainsFunc(name[at:], isAlphanumeric) && !strings.HasSuffix(name[:at], "/operations") {
+		return unlike(name[:at], try) + name[at:] // what is unlike stands in the segment before
+	}
 	b := []byte(name)
 	last := strings.LastIndexByte(name, '/') + 1
 	hex := strings.Trim(strings.ToLower(name[last:]), "0123456789abcdef-") == ""
