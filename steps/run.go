@@ -112,7 +112,7 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		if role == targets.Running {
 			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
 		}
-		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.oneAtATime(beside || w.othersGoOn()))
+		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.advice(started, beside || w.othersGoOn()))
 	}
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	r.mu.Lock()
@@ -190,12 +190,15 @@ func (w *world) othersGoOn() bool {
 	return len(r.open) > own
 }
 
-// oneAtATime is the advice that goes with a start that failed while operations
-// were in progress: those of other cases, beside it, or of this one.
-func (w *world) oneAtATime(beside bool) string {
+// advice goes with a start that failed while operations were in progress: those of
+// other cases, beside it, or of this one.
+func (w *world) advice(refused targets.Started, beside bool) string {
 	if w.run.options.Concurrency != 1 {
-		if !beside {
+		switch {
+		case !beside:
 			return ""
+		case transient(refused.Exchange):
+			return " (where the target runs few operations at a time, use --concurrency 1; where it takes few calls a second, --rate)"
 		}
 		return " (where the target runs one operation at a time, use --concurrency 1)"
 	}
