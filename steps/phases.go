@@ -145,14 +145,18 @@ func (s *suite) unsettled(ctx context.Context, cases []*planned) []*planned {
 	return out
 }
 
-// oneByOneAtMost is how many cases of a transport are run once more by
-// themselves.
-const oneByOneAtMost = 8
+// How many cases are run once more by themselves: of a transport those that were
+// disturbed, and of all those that may have found what others did.
+const (
+	oneByOneAtMost      = 8
+	misattributedAtMost = 4 * oneByOneAtMost
+)
 
-// oneByOne runs cases by themselves.
+// oneByOne runs cases by themselves. Each begins a while after the one before, whose
+// cancels at its end may reach what is started then.
 func (s *suite) oneByOne(ctx context.Context, cases []*planned) {
 	for _, c := range cases {
-		if ctx.Err() != nil {
+		if !sleep(ctx, s.run.target.Timeouts.Observe/4) {
 			return
 		}
 		s.rounds(ctx, []*planned{c})
@@ -201,7 +205,7 @@ func (s *suite) misattributed(cases []*planned) []*planned {
 			found = append(found, c)
 		}
 	}
-	if !touches || len(found) > 2*oneByOneAtMost {
+	if !touches || len(found) > misattributedAtMost {
 		return nil
 	}
 	return found
@@ -286,9 +290,7 @@ func (s *suite) apart(ctx context.Context, cases []*planned) (found bool) {
 		s.rounds(ctx, cases)
 		return false
 	}
-	for _, c := range cases {
-		s.rounds(ctx, []*planned{c})
-	}
+	s.oneByOne(ctx, cases)
 	return s.anyOf(cases, broken)
 }
 
