@@ -98,6 +98,16 @@ Feature: The state of a cancelled operation
         | slow   |
         | nested |
 
+    Scenario: An operation is not deleted when a Wait has returned it that was pending
+      Given a running operation
+      When the client cancels it while a Wait for it is pending, and looks at it then
+      Then it is not deleted
+
+    Scenario: An operation is not deleted when a later Wait has returned it
+      Given a running operation
+      When the client cancels it, follows it to its end and waits for it
+      Then it is not deleted
+
   @req:cancel.state.get-ok
   Rule: Get of a cancelled operation succeeds (HTTP 200 / gRPC OK) and returns an Operation; the operation's error is not turned into an error of the Get call (499, CANCELLED).
 

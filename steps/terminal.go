@@ -14,6 +14,7 @@ func terminalSteps() []definition {
 		step(`the client cancels it and watches it over several connections`, whenWatchesTurns),
 		step(`the client follows it to its end and watches it over several connections`, whenFollowsTurns),
 		step(`the client cancels it while a Wait for it is pending, and looks at it then`, whenWaitsAndLooks),
+		step(`the client cancels it, follows it to its end and waits for it`, whenFollowsAndWaits),
 		step(`it was found at every look`, thenContinuous),
 		step(`every later look shows its end`, thenReadYourCancel),
 	}
@@ -131,12 +132,33 @@ func (w *world) appearsEverywhere(ctx context.Context, op *operation) error {
 // whenWaitsAndLooks cancels an operation that is waited for, and looks at it when the
 // Waits and Get have shown its end.
 func whenWaitsAndLooks(ctx context.Context) error {
-	if err := whenCancelsWaiting(ctx); err != nil {
+	err := whenCancelsWaiting(ctx)
+	w := of(ctx)
+	r, _ := w.facts["release"].(release)
+	w.facts["settled"] = r.settled
+	switch {
+	case r.settled.end == endedVanished && w.plan.requirement.ID == notDeleted:
+		return nil // which is what is judged
+	case err != nil:
 		return err
 	}
-	w := of(ctx)
-	_, err := w.get(ctx, w.it)
+	_, err = w.get(ctx, w.it)
 	return err
+}
+
+const notDeleted = "cancel.state.not-deleted"
+
+// whenFollowsAndWaits cancels an operation, and waits for it when Get has shown its
+// end: a result may be kept for the first who waits only.
+func whenFollowsAndWaits(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	if err := whenCancelsAndFollows(ctx); err != nil || w.settled().end != endedCancelled {
+		return err
+	}
+	return whenWaits(ctx)
 }
 
 func whenFollowsTurns(ctx context.Context) error {

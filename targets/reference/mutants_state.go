@@ -152,6 +152,12 @@ func goneMutants() []Mutant {
 					return shown.Cancel(ctx, r)
 				}}
 			}}},
+		{Name: "pending-wait-consumes", Doc: "Keeps what was cancelled until a Wait that was pending for it has returned it.",
+			Breaks: []string{"cancel.state.not-deleted"},
+			Fault:  Fault{Service: consumedBy(func(before *longrunningpb.Operation) bool { return !before.GetDone() })}},
+		{Name: "later-wait-consumes", Doc: "Hands the result of what was cancelled to the first who waits for it after its end, and forgets it.",
+			Breaks: []string{"cancel.state.not-deleted"},
+			Fault:  Fault{Service: consumedBy(func(before *longrunningpb.Operation) bool { return before.GetDone() })}},
 		{Name: "cancel-fails-get", Doc: "Turns the error of a cancelled operation into the error of Get.",
 			Breaks: []string{"cancel.state.get-ok"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -187,6 +193,18 @@ func goneMutants() []Mutant {
 			Breaks: []string{"cancel.state.retention"},
 			Fault:  Fault{Service: forgets}},
 	}
+}
+
+// consumedBy is a hook that deletes a cancelled operation when a Wait has returned it
+// that found it so.
+func consumedBy(found func(before *longrunningpb.Operation) bool) func(Service) Service {
+	return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		op, err := next.Wait(ctx, r)
+		if err == nil && isCancelled(op) && found(before) {
+			_ = next.Delete(asOwner(ctx), &longrunningpb.DeleteOperationRequest{Name: r.GetName()})
+		}
+		return op, err
+	})
 }
 
 // forgets is a hook that forgets cancelled operations soon after their end was seen.
