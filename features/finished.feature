@@ -9,11 +9,21 @@ Feature: Cancelling a finished operation
       When the client cancels it
       Then it stays as it ended
 
+    Scenario: A success that somebody has waited for stays a success
+      Given an operation that has succeeded, and that somebody has waited for
+      When the client cancels it
+      Then it stays as it ended
+
   @req:cancel.finished.preserves-failure
   Rule: Cancelling an operation that ended with an error ≠ 1 does not turn it into CANCELLED.
 
     Scenario: A failure stays a failure
       Given an operation that has failed
+      When the client cancels it
+      Then it stays as it ended
+
+    Scenario: A failure that somebody has waited for stays a failure
+      Given an operation that has failed, and that somebody has waited for
       When the client cancels it
       Then it stays as it ended
 

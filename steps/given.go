@@ -16,6 +16,7 @@ func givenSteps() []definition {
 		step(`another (pending|nested) operation`, givenOtherOf),
 		step(`another operation that (is about to succeed|has succeeded)`, givenOtherSucceeding),
 		step(`an operation that has (succeeded|failed|been cancelled)( some time ago)?`, givenFinished),
+		step(`an operation that has (succeeded|failed), and that somebody has waited for`, givenFinishedWaited),
 		step(`a (pending|nested|slow) operation that has been cancelled`, givenCancelled),
 		step(`an operation that was cancelled while a Wait for it was pending`, givenCancelledWaited),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),

@@ -19,6 +19,19 @@ func givenFinished(ctx context.Context, how, ago string) error {
 	return w.lookOn(ctx, op, w.observeFor())
 }
 
+// givenFinishedWaited brings about an operation that a Wait was pending for when it
+// ended, and another was made for then. So are the others that it is compared with.
+func givenFinishedWaited(ctx context.Context, how string) error {
+	w := of(ctx)
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	w.facts["waited for"] = true
+	op, err := w.finished(ctx, how)
+	w.it = op
+	return err
+}
+
 // givenCancelled brings about a cancelled operation of a role.
 func givenCancelled(ctx context.Context, role string) error {
 	w := of(ctx)
@@ -55,6 +68,9 @@ func (w *world) finished(ctx context.Context, how string) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.facts["waited for"] != nil {
+		w.waitToTheEnd(ctx, op)
+	}
 	l, err := w.untilDone(ctx, op)
 	if err != nil {
 		return op, err
@@ -66,6 +82,17 @@ func (w *world) finished(ctx context.Context, how string) (*operation, error) {
 		return op, inconclusive("failing does not behave as declared: the operation ended with %s, not with an error other than CANCELLED", l.result())
 	}
 	return op, nil
+}
+
+// waitToTheEnd has a Wait pending for an operation until it ends by itself, and one more
+// for what has ended. What the Waits are answered is judged elsewhere.
+func (w *world) waitToTheEnd(ctx context.Context, op *operation) {
+	w.seat.rest()
+	defer w.seat.rise(ctx)
+	short, giveUp := context.WithTimeout(ctx, w.settleFor())
+	defer giveUp()
+	w.keepWaiting(short, op)
+	w.call(short, targets.Wait, waitRequest(op.name, probeWait), "")
 }
 
 // untilDone follows an operation that ends by itself.

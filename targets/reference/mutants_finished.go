@@ -125,8 +125,38 @@ func finishedMutants() []Mutant {
 				return err
 			}}
 		}}})
+	mutants = append(mutants, waitedMutants()...)
 	return append(mutants, Mutant{Name: "finished-unimplemented", Doc: "Answers UNIMPLEMENTED to the cancel of a finished operation, and is busy at every other.",
 		Breaks: []string{"cancel.finished.status-preferred"}, Fault: Fault{Options: longStop, Service: unimplementedOrBusy}})
+}
+
+// waitedMutants cancel what has ended once somebody has waited for it.
+func waitedMutants() []Mutant {
+	const immutable = "operation.terminal.result-immutable"
+	cancel := func(op *longrunningpb.Operation) { end(op, codes.Canceled, cancelMessage) }
+	mutant := func(name, doc, breaks string, of func(before, op *longrunningpb.Operation) bool) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks, immutable}, Fault: Fault{Service: func(next Service) Service {
+			shown := newNameSet()
+			return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				op, err := next.Wait(ctx, r)
+				if err == nil && op.GetDone() && !isCancelled(op) && of(before, op) {
+					shown.add(r.GetName())
+				}
+				return op, err
+			})(overwrites(func(_ history, op *longrunningpb.Operation) bool { return shown.has(op.GetName()) > 0 }, cancel)(next))
+		}}}
+	}
+	const success, failure = "cancel.finished.preserves-success", "cancel.finished.preserves-failure"
+	return []Mutant{
+		mutant("waited-success-overwritten", "Cancels what has succeeded while somebody waited for it: those who wait hold it open.", success,
+			func(before, op *longrunningpb.Operation) bool { return !before.GetDone() && op.GetResponse() != nil }),
+		mutant("waited-failure-overwritten", "Cancels what has failed while somebody waited for it: those who wait hold it open.", failure,
+			func(before, op *longrunningpb.Operation) bool { return !before.GetDone() && op.GetError() != nil }),
+		mutant("later-waited-success-overwritten", "Cancels what has succeeded when its result was handed to somebody who waited for it later.", success,
+			func(before, op *longrunningpb.Operation) bool { return before.GetDone() && op.GetResponse() != nil }),
+		mutant("later-waited-failure-overwritten", "Cancels what has failed when its result was handed to somebody who waited for it later.", failure,
+			func(before, op *longrunningpb.Operation) bool { return before.GetDone() && op.GetError() != nil }),
+	}
 }
 
 // unimplementedOrBusy answers UNIMPLEMENTED to the cancel of a finished
