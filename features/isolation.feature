@@ -55,6 +55,12 @@ Feature: Cancel touches one operation only
         | pending |
         | nested  |
 
+    Scenario: The cancel of a slow operation leaves another slow one alone
+      Given another slow operation
+      And a slow operation
+      When the client cancels it and follows it to its end
+      Then the other goes on
+
     Scenario: An operation that is about to succeed does so all the same
       Given another operation that is about to succeed
       And a running operation

@@ -13,7 +13,7 @@ func givenSteps() []definition {
 		step(`a running operation that has gone on for a while`, givenOld),
 		step(`a running operation that has just been started`, givenNew),
 		step(`(another|two other|three other) running operations?`, givenOthers),
-		step(`another (pending|nested) operation`, givenOtherOf),
+		step(`another (pending|slow|nested) operation`, givenOtherOf),
 		step(`another operation that (is about to succeed|has succeeded)`, givenOtherSucceeding),
 		step(`an operation that has (succeeded|failed|been cancelled)( some time ago)?`, givenFinished),
 		step(`an operation that has (succeeded|failed), and that somebody has waited for`, givenFinishedWaited),

@@ -107,6 +107,8 @@ func siblingMutants() []Mutant {
 			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Nested, Running)}},
 		{Name: "pending-cancel-stops-all", Doc: "Resets its workers when it takes a cancelled operation out of its queue.",
 			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Pending, Running)}},
+		{Name: "slow-cancel-stops-slow", Doc: "Kills the process in which all runs that does not stop at once.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Slow, Slow)}},
 		{Name: "cancel-stops-succeeding", Doc: "Keeps a cancelled worker's flag: what was to succeed is stopped as well.",
 			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: stopsKind(Running, Succeeding)}},
 		{Name: "looking-requests", Doc: "Takes a client that looks often for an impatient one, and shows a request to cancel.",
