@@ -20,6 +20,17 @@ Feature: List and cancelled operations
         | nested  |
         | slow    |
 
+    Scenario Outline: An operation that was cancelled before it could <end> is still listed
+      Given a server that offers List
+      And an operation that is about to <end>
+      When the client cancels another and it, and watches it past the end of its like
+      Then it is listed as the other is
+
+      Examples:
+        | end     |
+        | succeed |
+        | fail    |
+
   @req:list.consistent-with-get
   Rule: List shows the same done/result as Get for a terminal operation.
 

@@ -20,6 +20,7 @@ func listSteps() []definition {
 		step(`the client cancels it and lists (what is done|all) until it has stopped`, whenListsStopping),
 		step(`the list does not show its end before Get does`, thenNotListedAhead),
 		step(`it is still listed`, thenStillListed),
+		step(`it is listed as the other is`, thenListedLikeOther),
 		step(`the list shows it as Get does`, thenListedAsGot),
 		step(`(every|no) operation that is listed is done`, thenAllMatch),
 		step(`the list shows no operation of that name`, thenNotListed),

@@ -184,7 +184,23 @@ func flipMutants() []Mutant {
 			})}},
 		lateDeletion("late-worker-deletes", "Lets a worker that missed an early cancel take its record away when it has a response.", Succeeding),
 		lateDeletion("late-worker-purges", "Lets a worker that missed an early cancel take its record away when it has failed.", Failing),
+		lateUnlisting("late-worker-unlists", "Lets a worker that missed an early cancel take it off the list when it has a response.", Succeeding),
+		lateUnlisting("late-worker-unlists-failed", "Lets a worker that missed an early cancel take it off the list when it has failed.", Failing),
 	}
+}
+
+// lateUnlisting is the mutant whose cancelled operations of a kind are not listed from
+// their natural end on.
+func lateUnlisting(name, doc string, k Kind) Mutant {
+	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.state.listed"},
+		Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
+			known := newLedger(next)
+			known.natural = raceNatural
+			return listed(func(op *longrunningpb.Operation) bool {
+				h, _ := known.of(op.GetName())
+				return !isCancelled(op) || !overtaken(h, k)
+			})(known)
+		}}}
 }
 
 // lateDeletion is the mutant whose cancelled operations of a kind are gone from their
