@@ -77,10 +77,17 @@ func whenOtherCancels(ctx context.Context, who string) error {
 	if err != nil || c.Accepted() {
 		return err
 	}
-	// A denial must last: what remembers its callers may take the second call
-	// for that of somebody known.
-	if again, err := w.cancelAs(ctx, plainAs(p), "by a "+who+", again"); err == nil && again.Accepted() {
-		w.facts["call"] = again
+	// A denial must last: what remembers its callers, or its decisions, may take a
+	// later call for that of somebody known.
+	for range laterToo {
+		again, err := w.cancelAs(ctx, plainAs(p), "by a "+who+", again")
+		if err != nil {
+			break
+		}
+		if again.Accepted() {
+			w.facts["call"] = again
+			break
+		}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"sync"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -152,16 +151,8 @@ func formAccessMutants() []Mutant {
 		{Name: "stranger-admitted-to-queue", Doc: "Lets everybody that it knows cancel what has not begun.", Breaks: []string{insufficient}, Fault: answersCallers(nil, admitQueued)},
 		{Name: "stranger-unimplemented", Doc: "Says to callers without permission that it has no such method.", Breaks: []string{insufficient},
 			Fault: answersCallers(nil, denyAs(refuse(codes.Unimplemented, "METHOD_UNKNOWN", "no such method")))},
-		{Name: "stranger-admitted-again", Doc: "Remembers whom it has denied as somebody whom it knows.", Breaks: []string{insufficient}, Fault: Fault{
-			Options: protect, Service: func(next Service) Service {
-				var seen sync.Map
-				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-					if _, again := seen.LoadOrStore(r.GetName(), true); again && CallOf(ctx).Caller == Stranger {
-						return admitted(ctx, next, r)
-					}
-					return next.Cancel(ctx, r)
-				})(next)
-			}}},
+		strangerAdmittedAt("stranger-admitted-again", "Remembers whom it has denied as somebody whom it knows.", 2),
+		strangerAdmittedAt("stranger-admitted-at-last", "Keeps denials for two calls, and takes the third for one that was decided.", 3),
 		{Name: "leaks-existence-to-anonymous", Doc: "Looks an operation up before it asks for credentials.", Breaks: []string{"auth.no-existence-leak"},
 			Fault: answersCallers(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				if peek(ctx, next, r.GetName()) == nil {
@@ -172,6 +163,21 @@ func formAccessMutants() []Mutant {
 		{Name: "looks-at-state-before-credentials", Doc: "Refuses to cancel what is finished before it asks for credentials.", Breaks: []string{"auth.before-validation"},
 			Fault: anonymousFinished},
 	}
+}
+
+// strangerAdmittedAt is the mutant that admits a caller without permission to an
+// operation from so many cancels on.
+func strangerAdmittedAt(name, doc string, cancels int) Mutant {
+	return Mutant{Name: name, Doc: doc, Breaks: []string{"auth.insufficient"}, Fault: Fault{
+		Options: protect, Service: func(next Service) Service {
+			seen := newNameSet()
+			return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				if CallOf(ctx).Caller == Stranger && seen.add(r.GetName()) >= cancels {
+					return admitted(ctx, next, r)
+				}
+				return next.Cancel(ctx, r)
+			}}
+		}}}
 }
 
 func callerMutants() []Mutant {
