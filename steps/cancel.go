@@ -68,7 +68,7 @@ func (w *world) cancelOnce(ctx context.Context, op *operation) (*operation, call
 			if unimplemented(c.Exchange) && w.inProgress(ctx, op) == nil {
 				w.tellRefused(op, c)
 			}
-			return op, c, w.refused(c)
+			return op, c, w.refusedOf(op, c)
 		}
 		if try == transientTries {
 			return op, c, inconclusive("cancel answered %s, %d times", c.Status(), try)

@@ -34,7 +34,7 @@ func whenCancelsAtOnce(ctx context.Context) error {
 	}
 	for _, r := range out {
 		if r.err == nil && !transient(r.Exchange) && !serverFault(r.Exchange) {
-			return w.refused(r.call)
+			return w.refusedAtOnce(ctx, r.call)
 		}
 	}
 	return nil

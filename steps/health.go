@@ -183,6 +183,13 @@ func (e *effects) known(role targets.Role) string {
 	return ""
 }
 
+// worked tells whether a cancel of a role is known to have been effective.
+func (e *effects) worked(role targets.Role) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.effective[role]
+}
+
 // tellLost takes note that a plain cancel was refused or had no effect.
 func (e *effects) tellLost() {
 	e.mu.Lock()

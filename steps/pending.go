@@ -23,7 +23,7 @@ func thenAcceptedAlike(ctx context.Context) error {
 			return inconclusive("the cancel of a running operation is refused as well: %s (see cancel.accept.in-progress)", control.Status())
 		}
 	}
-	return err
+	return w.unlessKindRefused(ctx, err)
 }
 
 // thenEndsAlike judges the end of a cancelled operation that was queued, by

@@ -152,7 +152,7 @@ func thenPrompt(ctx context.Context) error {
 	case !silent && transient(last.Exchange):
 		return inconclusive("the cancel answered %s", last.Status())
 	case !silent && !last.Accepted():
-		return w.refused(last.call)
+		return w.refusedOf(w.it, last.call)
 	case last.control >= slowGet:
 		return inconclusive("Get of another operation took %v meanwhile: the target is too slow to judge by", last.control.Round(time.Millisecond))
 	case len(all) == 2 && last.tardy() && silent && w.hangs(ctx, w.facts["second"] != nil):
@@ -193,9 +193,9 @@ func thenTold(ctx context.Context) error {
 	switch {
 	case c.err != nil:
 		return inconclusive("the cancel brought no answer: %v", c.err)
-	case w.plan.requirement.ID == "cancel.unimplemented.per-resource":
-		if isUnimplemented := unimplemented(c.Exchange); isUnimplemented && !w.unsupported() {
-			w.observe(w.plan.requirement.ID, fmt.Sprintf("a %s operation answers UNIMPLEMENTED, others do not", w.it.role))
+	case w.plan.requirement.ID == perKind:
+		if unimplemented(c.Exchange) && !w.unsupported() {
+			w.tellPerKind(w.it.role)
 		}
 	case c.Accepted() && (!w.rest() || len(object(c.Doc)) == 0):
 		w.observe(w.plan.requirement.ID, "success tells nothing of the outcome")

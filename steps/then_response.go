@@ -93,7 +93,7 @@ func (w *world) success() (call, error) {
 	case w.it.lastDone():
 		return c, inapplicable("the cancel of a finished operation is refused with %s, as it may be", c.Status())
 	}
-	return c, w.refused(c)
+	return c, w.refusedOf(w.it, c)
 }
 
 // thenBecomesCancelled judges the effect of an accepted cancel. Only a target

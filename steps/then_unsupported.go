@@ -23,9 +23,14 @@ func unsupportedSteps() []definition {
 	}
 }
 
+// thenUnimplemented judges that a cancel is answered UNIMPLEMENTED, where it is
+// of an operation that cannot be cancelled.
 func thenUnimplemented(ctx context.Context) error {
 	w := of(ctx)
-	c := w.theCall()
+	return w.unlessKindCancelled(ctx, w.answersUnimplemented(w.theCall()))
+}
+
+func (w *world) answersUnimplemented(c call) error {
 	if c.err != nil {
 		return inconclusive("the cancel brought no answer: %v", c.err)
 	}

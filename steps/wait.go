@@ -321,7 +321,7 @@ func (w *world) cancelWaited(ctx context.Context, op *operation, out *release, b
 		out.busy = &c
 		return since, inconclusive("cancel answered %s", c.Status())
 	case !c.Accepted():
-		return since, w.refused(c)
+		return since, w.refusedOf(op, c)
 	}
 	if stopping {
 		begin()

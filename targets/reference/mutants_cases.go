@@ -111,6 +111,9 @@ func cancelCaseMutants() []Mutant {
 		}
 	}
 	return []Mutant{
+		{Name: "pending-not-implemented-ok", Doc: "Has no cancel, and answers OK to that of what is queued.",
+			Breaks: []string{"cancel.unimplemented.http-501", "cancel.unimplemented.grpc-12"},
+			Fault:  Fault{Options: noCancel, Service: ofKind(Pending, refuseUnfinished(codes.OK))}},
 		{Name: "nested-not-implemented-404", Doc: "Has no cancel, and no route for that of a child.",
 			Breaks: []string{"cancel.unimplemented.http-501", "cancel.unimplemented.grpc-12"},
 			Fault:  Fault{Options: noCancel, Target: withoutCancel, Service: ofKind(Nested, refuseUnfinished(codes.NotFound))}},
@@ -133,6 +136,8 @@ func cancelCaseMutants() []Mutant {
 			Fault: Fault{Target: withoutCancel, Service: bodilessCancels, REST: noRoute.REST}},
 		{Name: "nested-refused-but-cancels", Doc: "Says that a child cannot be cancelled, and has done so.",
 			Breaks: []string{rejected}, Fault: Fault{Service: ofKind(Nested, cancelsAnyway)}},
+		{Name: "pending-refused-but-cancels", Doc: "Takes what is cancelled out of its queue, and says that it has no cancel for it.",
+			Breaks: []string{rejected}, Fault: Fault{Service: ofKind(Pending, cancelsAnyway)}},
 		{Name: "form-refused-but-cancels", Doc: "Reads the body when it has cancelled, and finds that it is a form.",
 			Breaks: []string{rejected}, BreaksOn: map[targets.Transport][]string{targets.GRPC: {}},
 			Fault: Fault{REST: requests(restMethod, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {

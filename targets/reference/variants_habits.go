@@ -50,6 +50,13 @@ func habitVariants() []Variant {
 			Fault: Fault{Service: ofKind(Nested, cancels(func(_ context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
 				return refuse(codes.Unimplemented, "NOT_CANCELLABLE", "%q is a part of another operation", r.GetName())
 			}))}},
+		{Name: "cancels-no-queue", Alone: true, Doc: "Has no cancel for what is queued, and says so.",
+			Fault: Fault{Service: ofKind(Pending, cancelsNone)}},
+		{Name: "cancels-queue-alone", Alone: true, Doc: "Takes what is cancelled out of its queue, and has no cancel for what has begun.",
+			Fault: Fault{Service: cancelsKind(Pending)}},
+		{Name: "cancels-children-alone", Alone: true, Doc: "Has a cancel for children alone, which shows at once and takes its time.",
+			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Options: func(o *Options) { o.CancelDelay = time.Hour },
+				Service: cancelsKind(Nested)}},
 		{Name: "gets-know-late", Alone: true, Doc: "Gets from a copy that knows an operation 100 ms after its start, while Waits and cancels know it at once.",
 			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments(), nil} }}},
 		{Name: "replica-knows-late", Alone: true, Doc: "Gets by turns from two copies, of which one knows an operation 200 ms after its start: the connection decides which.",
@@ -70,6 +77,21 @@ func habitVariants() []Variant {
 					return next.Cancel(ctx, r)
 				}}
 			}}},
+	}
+}
+
+// cancelsNone is the hook of a service without cancel, whatever next has.
+func cancelsNone(next Service) Service {
+	return canceller{next, func(context.Context, Service, *longrunningpb.CancelOperationRequest) error {
+		return unimplemented("CancelOperation")
+	}}
+}
+
+// cancelsKind returns the hook of a service that cancels one kind of operation
+// alone, as firebasehosting does.
+func cancelsKind(k Kind) func(Service) Service {
+	return func(next Service) Service {
+		return &divided{Service: cancelsNone(next), kind: k, own: next, mine: map[string]bool{}}
 	}
 }
 
