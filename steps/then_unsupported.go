@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"math/bits"
 
 	"google.golang.org/grpc/codes"
 
@@ -135,30 +136,85 @@ func (w *world) notAccepted() error {
 }
 
 // thenSucceedsStill judges that an operation whose cancel was answered
-// UNIMPLEMENTED ends by itself, with the response that its role promises.
+// UNIMPLEMENTED ends by itself, with the response that its role promises, as one
+// does of which nothing was asked.
 func thenSucceedsStill(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.notAccepted(); err != nil {
 		return err
 	}
 	const want = "the operation ends with a response, as if nothing had been sent"
-	late, err := w.poll(ctx, w.it, w.settleFor(), func(l look) (bool, error) {
-		switch {
-		case !l.found && notFound(l.Exchange):
-			return false, w.fail(l.call, want, "the operation is gone after %s", w.refusedSo())
-		case !l.found || l.garbled:
-			return false, inconclusive("Get answered %s", l.Status())
-		case l.cancelled():
-			return false, w.failAt(l.snapshot, want, "the operation was cancelled by %s", w.refusedSo())
-		case l.done && !l.hasResponse:
-			return false, inconclusive("succeeding does not behave as declared: the operation ended with %s, not with a response", l.result())
-		}
-		return l.done, nil
-	})
-	if err == nil && late {
-		err = inconclusive("%s never ends: the operation was still in progress after settle", w.it.role)
+	l, err := w.endOf(ctx, w.it)
+	switch {
+	case err != nil:
+		return err
+	case !l.found && notFound(l.Exchange):
+		return w.fail(l.call, want, "the operation is gone after %s", w.refusedSo())
+	case !l.found || l.garbled:
+		return inconclusive("Get answered %s", l.Status())
+	case l.cancelled():
+		return w.failAt(l.snapshot, want, "the operation was cancelled by %s", w.refusedSo())
+	case l.done && l.hasResponse:
+		return nil
 	}
-	return err
+	return w.unlessIdleEndsSo(ctx, l, w.failAt(l.snapshot, want,
+		"the operation does not succeed after %s, nor do others of which it was asked, while those that were left alone do", w.refusedSo()))
+}
+
+// endOf follows an operation to its end, or for as long as that may take, and
+// returns the last look.
+func (w *world) endOf(ctx context.Context, op *operation) (look, error) {
+	var last look
+	_, err := w.poll(ctx, op, w.settleFor(), func(l look) (bool, error) {
+		last = l
+		return l.done || !l.found || l.garbled, nil
+	})
+	return last, err
+}
+
+// idleToo is how many operations are started, of which half are cancelled, before
+// it is said that those do not succeed which are.
+const idleToo = 8
+
+// unlessIdleEndsSo keeps the finding that an operation whose cancel was answered
+// UNIMPLEMENTED does not succeed only where none does that is cancelled so, and
+// each that is left alone: the role may not behave as declared. Where workers take
+// operations by turns, each of up to four is given some of either sort: their
+// order is that of Thue and Morse.
+func (w *world) unlessIdleEndsSo(ctx context.Context, l look, finding error) error {
+	role := w.it.role
+	ruling := inconclusive("%s does not behave as declared: the operation was %s at the last look within settle, not done with a response", role, l.state())
+	if w.run.scarce(role) {
+		return ruling
+	}
+	var ops [idleToo]*operation
+	cancelled := func(i int) bool { return bits.OnesCount(uint(i))%2 == 0 }
+	for i := range ops {
+		op, err := w.start(ctx, role, "")
+		if err == nil {
+			_, err = w.mustFind(ctx, op)
+		}
+		if err != nil {
+			return err
+		}
+		ops[i] = op
+		if !cancelled(i) {
+			continue
+		}
+		if c := w.cancel(ctx, op); c.err != nil || !unimplemented(c.Exchange) {
+			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
+		}
+	}
+	if err := together(idleToo, func(i int) error {
+		l, err := w.endOf(ctx, ops[i])
+		if err == nil && (l.done && l.hasResponse) == cancelled(i) {
+			err = ruling
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	return finding
 }
 
 // whenCancelsFive repeats the cancel of one operation, one call after the other.

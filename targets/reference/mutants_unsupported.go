@@ -77,6 +77,17 @@ func unsupportedMutants() []Mutant {
 			func(h history, op *longrunningpb.Operation) bool { return h.kind == Pending }, codes.Canceled),
 		unimplementedBut("unimplemented-but-drops-result", "Answers UNIMPLEMENTED, and has the worker drop its result for that of a cancel.",
 			func(h history, op *longrunningpb.Operation) bool { return h.kind == Succeeding && op.GetDone() }, codes.Canceled),
+		unimplementedBut("unimplemented-but-fails-later", "Answers UNIMPLEMENTED, and has the worker take its own result for that of a lost caller.",
+			func(h history, op *longrunningpb.Operation) bool { return h.kind == Succeeding && op.GetDone() }, codes.Aborted),
+		{Name: "unimplemented-but-hangs", Doc: "Answers UNIMPLEMENTED, and keeps the lock that the worker needs to write its result.",
+			Breaks: []string{"cancel.unimplemented.no-effect"},
+			Fault: Fault{Options: noCancel, Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Succeeding && h.cancels > h.again && op.GetDone() {
+					op.Done, op.Result = false, nil
+					setState(op, running)
+				}
+				return nil
+			})}},
 		{Name: "cancel-comes-and-goes", Doc: "Runs in two versions over REST, of which one has no cancel.",
 			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
 			Fault:    Fault{Service: comesAndGoes}},

@@ -67,6 +67,8 @@ func habitVariants() []Variant {
 			Fault: Fault{Options: func(o *Options) { o.Natural = 150 * time.Millisecond }, Service: func(next Service) Service {
 				return &mortal{Service: next}
 			}}},
+		{Name: "no-cancel-works-long", Alone: true, Doc: "Has no cancel, and needs longer for its work than anybody looks on.",
+			Fault: Fault{Options: func(o *Options) { o.NoCancel, o.Natural = true, time.Minute }}},
 		{Name: "no-cancel-often-busy", Alone: true, Doc: "Has no cancel, and is too busy to say so at every other call.",
 			Fault: Fault{Options: noCancel, Service: func(next Service) Service {
 				var calls atomic.Int64
