@@ -16,6 +16,12 @@ Feature: An accepted cancel
       When the client cancels it
       Then the cancel is accepted
 
+    Scenario: An operation that has run for as long as the others took can be cancelled
+      Given a server that supports cancel
+      And a running operation that was started before all others
+      When the client cancels it
+      Then the cancel is accepted
+
     Scenario: An operation that nobody has looked at can be cancelled
       Given a server that supports cancel
       And a running operation that has just been started
@@ -45,6 +51,11 @@ Feature: An accepted cancel
 
     Scenario: The cancel of an operation that has run for a while takes effect
       Given a running operation that has gone on for a while
+      When the client cancels it
+      Then it becomes cancelled in time
+
+    Scenario: The cancel of an operation that has run for as long as the others took takes effect
+      Given a running operation that was started before all others
       When the client cancels it
       Then it becomes cancelled in time
 

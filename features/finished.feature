@@ -14,6 +14,11 @@ Feature: Cancelling a finished operation
       When the client cancels it
       Then it stays as it ended
 
+    Scenario: A success of long ago stays a success
+      Given an operation that was started before all others and has succeeded
+      When the client cancels it
+      Then it stays as it ended
+
   @req:cancel.finished.preserves-failure
   Rule: Cancelling an operation that ended with an error ≠ 1 does not turn it into CANCELLED.
 
@@ -69,6 +74,11 @@ Feature: Cancelling a finished operation
         | ended          |
         | succeeded      |
         | been cancelled |
+
+    Scenario: The answer is legal for an operation that has succeeded long ago
+      Given an operation that was started before all others and has succeeded
+      When the client cancels it
+      Then the answer is legal for a finished operation
 
     Scenario Outline: The answer is legal for a <kind> operation that was cancelled
       Given a <kind> operation that has been cancelled

@@ -20,7 +20,7 @@ func step(pattern string, do any) definition {
 
 // definitions are all steps, compiled once.
 var definitions = sync.OnceValue(func() []definition {
-	return slices.Concat(givenSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
+	return slices.Concat(givenSteps(), agedSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
 		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), leftoverSteps(), routeSteps(),
 		grpcSteps(), paritySteps(), malformedSteps(),
 		isolationSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps(),

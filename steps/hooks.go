@@ -98,8 +98,10 @@ func (s *suite) afterStep(ctx context.Context, st *godog.Step, status godog.Step
 			step.Status = "skipped"
 			if e.verdict == reports.Inconclusive && ctx.Err() != nil { // why the case was ended, not how a step met it
 				err = stopped(ctx)
-				step.Message = err.Error()
+			} else {
+				err = w.tellOfAge(e)
 			}
+			step.Message = err.Error()
 		default:
 			w.suiteBug = true
 			err = inconclusive("suite error: %v", err)

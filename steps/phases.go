@@ -336,13 +336,17 @@ func (s *suite) resultsOf(cases []*planned) []reports.Case {
 	return out
 }
 
-// phases parts cases into those that can run side by side, and groups of those
-// that follow: what judges by all that was seen, and those that may harm all
-// others.
-func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
+// phases parts cases into those that can run side by side, those about operations
+// that have grown old by then, and groups of those that follow: what judges by all
+// that was seen, and those that may harm all others.
+func phases(cases []*planned) (sociable, old []*planned, groups [][]*planned) {
 	names := []string{consistent}
 	byName := map[string][]*planned{}
 	for _, c := range cases {
+		if _, ok := c.ofAge(); ok {
+			old = append(old, c)
+			continue
+		}
 		name := endangers(c)
 		if concludes(c) {
 			name = consistent
@@ -357,7 +361,7 @@ func phases(cases []*planned) (sociable []*planned, groups [][]*planned) {
 			groups = append(groups, byName[name])
 		}
 	}
-	return byName[""], groups
+	return byName[""], old, groups
 }
 
 // concludes tells of a case that judges by what all others have seen.

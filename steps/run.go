@@ -29,6 +29,7 @@ type run struct {
 	support map[targets.Transport]*support
 	effects map[targets.Transport]*effects
 	offers  map[targets.Transport]*offers
+	age     map[targets.Transport]*age
 
 	prepared bool       // the transports were
 	headers  *headerSet // of the exchanges that are kept
@@ -55,7 +56,7 @@ func newRun(target *targets.Target, o Options, catalogue []features.Requirement)
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
 		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)), pages: make(chan struct{}, pagesAtOnce),
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
-		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}}
+		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}, age: map[targets.Transport]*age{}}
 	for _, e := range catalogue {
 		r.catalogue[e.ID] = e
 	}
@@ -64,6 +65,7 @@ func newRun(target *targets.Target, o Options, catalogue []features.Requirement)
 		r.support[t] = &support{}
 		r.effects[t] = newEffects()
 		r.offers[t] = &offers{}
+		r.age[t] = &age{waiting: map[targets.Role][]*aged{}}
 	}
 	return r
 }
@@ -211,12 +213,12 @@ func (w *world) advice(refused targets.Started, beside bool) string {
 }
 
 // makesRoom brings down, where one case is at work at a time, what others have
-// left behind: the target may run no more than one operation. It tells whether
-// there was any.
+// left behind: the target may run no more than one operation. Elsewhere it ends what
+// only grows old. It tells whether there was any.
 func (w *world) makesRoom(ctx context.Context) bool {
 	r := w.run
 	if r.options.Concurrency != 1 {
-		return false
+		return w.makesRoomOfAged(ctx)
 	}
 	open := w.openElsewhere()
 	ctx, cancel := context.WithTimeout(ctx, w.settleFor())

@@ -148,12 +148,15 @@ func (s *suite) judge(ctx context.Context) {
 	}
 	s.run.prepare(ctx, transports)
 	s.pending = len(open) * max(1, s.run.options.Repeat)
-	sociable, others := phases(open)
+	s.growOld(open)
+	sociable, old, others := phases(open)
 	if len(sociable) > 0 {
 		s.sideBySide(ctx, sociable)
 	}
+	s.rounds(ctx, old)
 	s.last(ctx, others)
 	for _, t := range transports {
+		s.run.endAged(context.WithoutCancel(ctx), t)
 		if op := s.run.support[t].spare; op != nil {
 			s.run.endOperation(context.WithoutCancel(ctx), t, op)
 		}

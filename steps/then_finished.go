@@ -36,10 +36,13 @@ func thenUnchanged(ctx context.Context) error {
 		}
 	}
 	finding := w.keeps(ctx, w.it, end, w.observeFor())
-	if isViolation(finding) {
-		return w.unlessAlone(ctx, end, finding)
+	switch {
+	case !isViolation(finding):
+		return finding
+	case w.ofAge():
+		return w.unlessWitnessToo(ctx, finding)
 	}
-	return finding
+	return w.unlessAlone(ctx, end, finding)
 }
 
 // unlessAlone keeps a finding about the cancel of a finished operation only

@@ -31,7 +31,7 @@ func thenAccepted(ctx context.Context) error {
 		}
 		return w.fail(c, acceptance, "the cancel of an operation in progress brings no answer, again on fresh operations, while other cancels are answered")
 	}
-	err := w.mustAccept(ctx, w.it, c)
+	err := w.unlessFreshToo(ctx, w.mustAccept(ctx, w.it, c))
 	if err == nil && w.it.unseen { // a look shows that there is such an operation at all
 		_, err = w.mustFind(ctx, w.it)
 	}
@@ -120,7 +120,7 @@ func thenBecomesCancelled(ctx context.Context) error {
 			return nil
 		})
 	case s.end == endedNever && w.run.target.Guaranteed:
-		return w.noEffect(s)
+		return w.unlessFreshToo(ctx, w.noEffect(s))
 	}
 	return inconclusive("%s", w.ineffective(w.it, s))
 }

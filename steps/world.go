@@ -33,6 +33,7 @@ type world struct {
 	// the one spoken of, others are bystanders.
 	it     *operation
 	others []*operation
+	aged   *aged // what it is, or was to be, where that was started before the first case
 	// calls are the indices of the exchanges that the scenario's When made.
 	calls []int
 	// unknown is the name of no operation that a Given chose, like those of the

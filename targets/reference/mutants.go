@@ -20,6 +20,7 @@ func Mutants() []Mutant {
 		stateMutants(),
 		operationMutants(),
 		finishedMutants(),
+		agedMutants(),
 		kindMutants(),
 		unsupportedMutants(),
 		unknownMutants(),

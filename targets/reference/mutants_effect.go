@@ -33,12 +33,18 @@ func refuseIn(p phase) func(Service) Service {
 // whenOld is a hook by which lost answers the cancels of operations that have
 // run for a while.
 func whenOld(lost func(r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
+	return olderThan(observeTimeout*9/10, lost)
+}
+
+// olderThan is a hook by which lost answers the cancels of operations that have run
+// for longer than that.
+func olderThan(d time.Duration, lost func(r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
 	return func(next Service) Service {
 		known := newLedger(next)
 		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 			h, _ := known.of(r.GetName())
 			op, _ := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}) // by who may cancel it
-			if h.kind == Running && stateOf(op) == running && time.Since(h.begun) > observeTimeout*9/10 {
+			if h.kind == Running && stateOf(op) == running && time.Since(h.begun) > d {
 				return lost(r)
 			}
 			return next.Cancel(ctx, r)
