@@ -8,3 +8,8 @@ Feature: A cancel that races the end
       Given an operation that is about to succeed
       When clients cancel operations around the time of their end
       Then each operation has one terminal result
+
+    Scenario: Operations that are cancelled before they could fail have one result
+      Given an operation that is about to fail
+      When clients cancel operations around the time of their end
+      Then each operation has one terminal result

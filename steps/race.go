@@ -20,10 +20,12 @@ const (
 	statusLegal = "cancel.finished.status-legal"
 	// contests is how many operations are cancelled around their end, wave is
 	// how many of them at a time, and contestsFew how many there are where the
-	// target should not be burdened, or only the answers are judged.
-	contests    = 16
-	wave        = 4
-	contestsFew = 8
+	// target should not be burdened, or only the answers are judged. Those that are
+	// about to fail are fewer: what loses such a race mostly loses the other.
+	contests        = 16
+	wave            = 4
+	contestsFew     = 8
+	contestsFailing = 12
 	// racers is how many clients look at each, every one by a connection of
 	// its own.
 	racers = 2
@@ -39,20 +41,26 @@ type contest struct {
 	early  bool // the cancel was answered before done was seen
 	ended  bool // done was seen
 	seen   time.Time
-	itself bool  // it ended by itself, with a response
+	itself bool  // it ended by itself
 	lost   *look // Get found it no more, once its cancel had raced its end
 	err    error
 }
 
 // A natural is how long operations last that nobody cancels, from the asking
-// for their start, and by how much that may vary.
-type natural struct{ lasts, varies time.Duration }
+// for their start, by how much that may vary, and the code that they fail with.
+type natural struct {
+	lasts, varies time.Duration
+	code          int64
+}
 
 // whenRaces finds out when operations end by themselves and cancels others
 // around that time, while several clients look.
 func whenRaces(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.needCancel(); err != nil {
+		return err
+	}
+	if err := w.canSpend(w.it.role); err != nil {
 		return err
 	}
 	control, err := w.startInProgress(ctx, targets.Running)
@@ -78,6 +86,9 @@ func whenRaces(ctx context.Context) error {
 func (w *world) waves(ctx context.Context, n natural) error {
 	var all []*contest
 	count := contests
+	if w.it.role == targets.Failing {
+		count = contestsFailing
+	}
 	if !w.run.mayStartMany() || w.plan.requirement.ID == statusLegal {
 		count = contestsFew
 	}
@@ -110,7 +121,7 @@ func (w *world) natural(ctx context.Context) (natural, []*operation, error) {
 	ops := make([]*operation, measured)
 	lasted := make([]time.Duration, measured)
 	err := together(measured, func(i int) error {
-		op, err := w.startInProgress(ctx, targets.Succeeding)
+		op, err := w.startInProgress(ctx, w.it.role)
 		if err != nil {
 			return err
 		}
@@ -124,7 +135,8 @@ func (w *world) natural(ctx context.Context) (natural, []*operation, error) {
 	}
 	low, high := min(lasted[0], lasted[1]), max(lasted[0], lasted[1])
 	// Delays of the calls only ever add to what is measured.
-	return natural{lasts: low, varies: high - low}, ops, nil
+	end, _ := ops[0].end()
+	return natural{lasts: low, varies: high - low, code: end.code}, ops, nil
 }
 
 // learn corrects what is known of the natural end by the contests that ended
@@ -196,7 +208,7 @@ func (w *world) followClosely(ctx context.Context, op *operation) (time.Time, er
 // 1, where in the stretch around the end the cancel is sent.
 func (w *world) contest(ctx context.Context, n natural, at float64) *contest {
 	c := new(contest)
-	if c.op, c.err = w.startInProgress(ctx, targets.Succeeding); c.err != nil {
+	if c.op, c.err = w.startInProgress(ctx, w.it.role); c.err != nil {
 		return c
 	}
 	stretch, when := n.stretch(), n.moment(c.op.begun, time.Now(), at)
@@ -215,7 +227,7 @@ func (w *world) contest(ctx context.Context, n natural, at float64) *contest {
 	})
 	for _, s := range c.op.snapshots {
 		if s.done && (!c.ended || s.received.Before(c.seen)) {
-			c.ended, c.seen, c.itself = true, s.received, s.hasResponse
+			c.ended, c.seen, c.itself = true, s.received, s.hasResponse || s.hasError && s.code != 1 && s.code == n.code
 		}
 	}
 	c.lost = w.isLost(ctx, c.op)

@@ -45,7 +45,7 @@ func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding er
 	w.cancel(ctx, op)
 	err := w.staysAs(ctx, op, end)
 	if isViolation(err) {
-		return inconclusive("the cancel of an operation that has long ended changes it as well (see cancel.finished.preserves-success)")
+		return inconclusive("the cancel of an operation that has long ended changes it as well (see cancel.finished.*)")
 	}
 	if err != nil {
 		return err

@@ -64,8 +64,11 @@ func untilDone(ctx context.Context, s Service, name string) error {
 
 // late tells whether an operation that ends by itself with a response was
 // cancelled in the last part of its time.
-func late(h history, part float64) bool {
-	return h.kind == Succeeding && !h.accepted.IsZero() && h.accepted.Sub(h.begun) > time.Duration(float64(h.lasts)*(1-part))
+func late(h history, part float64) bool { return lateOf(h, Succeeding, part) }
+
+// lateOf tells so of an operation of a kind that ends by itself.
+func lateOf(h history, k Kind, part float64) bool {
+	return h.kind == k && !h.accepted.IsZero() && h.accepted.Sub(h.begun) > time.Duration(float64(h.lasts)*(1-part))
 }
 
 // raceNatural is how long operations last that mutants of races let end by
@@ -196,6 +199,13 @@ func raceMutants() []Mutant {
 					return err
 				}}
 			}}},
+		{Name: "race-late-failure", Doc: "Lets the worker of an operation that was cancelled in its last 60 ms write its failure over the result.",
+			Breaks: []string{one, immutable},
+			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {
+				if isCancelled(op) && lateOf(h, Failing, 0.06) && time.Since(h.accepted) > soon {
+					end(op, codes.InvalidArgument, "the input ends too soon")
+				}
+			})}},
 		{Name: "race-cancel-500", Doc: "Fails on a cancel that comes just after the end.",
 			Breaks: []string{statusLegal}, Fault: justEnded(codes.Internal, "ROW_LOCKED", "the row is locked")},
 		{Name: "race-cancel-404", Doc: "Moves what has ended to another table, and for a moment finds it in neither to cancel it.",

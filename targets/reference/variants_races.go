@@ -46,13 +46,13 @@ func racesVariants() []Variant {
 					return next.Cancel(ctx, r)
 				}
 			})}},
-		{Name: "late-cancel-completes", Alone: true, Doc: "Accepts a cancel near the end of an operation, which ends with its response nevertheless.",
+		{Name: "late-cancel-completes", Alone: true, Doc: "Accepts a cancel near the end of an operation, which ends as it would have nevertheless.",
 			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: func(next Service) Service {
 				known := newLedger(next)
 				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					h, ok := known.of(r.GetName())
 					op := peek(ctx, known.Service, r.GetName())
-					if ok && h.kind == Succeeding && time.Since(h.begun) > h.lasts/2 && op != nil && !op.GetDone() {
+					if ok && h.lasts > 0 && time.Since(h.begun) > h.lasts/2 && op != nil && !op.GetDone() {
 						return nil
 					}
 					return next.Cancel(ctx, r)
