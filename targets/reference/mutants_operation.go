@@ -207,12 +207,17 @@ func lateUnlisting(name, doc string, k Kind) Mutant {
 // natural end on.
 func lateDeletion(name, doc string, k Kind) Mutant {
 	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.state.retention"},
-		Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
-			if isCancelled(op) && overtaken(h, k) {
-				return notFound(op.GetName())
+		Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
+			l := newLedger(next)
+			l.natural = raceNatural
+			l.edit = func(h history, op *longrunningpb.Operation) error {
+				if isCancelled(op) && overtaken(h, k) {
+					return notFound(op.GetName())
+				}
+				return nil
 			}
-			return nil
-		})}}
+			return l
+		}}}
 }
 
 // overtaken tells whether an operation of the kind was cancelled in the first
