@@ -82,9 +82,13 @@ func habitVariants() []Variant {
 	}
 }
 
-// cancelsNone is the hook of a service without cancel, whatever next has.
+// cancelsNone is the hook of a service without cancel, whatever next has. Who may not
+// see an operation is told no more of it than by Get.
 func cancelsNone(next Service) Service {
-	return canceller{next, func(context.Context, Service, *longrunningpb.CancelOperationRequest) error {
+	return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if _, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}); err != nil {
+			return err
+		}
 		return unimplemented("CancelOperation")
 	}}
 }
