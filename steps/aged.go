@@ -21,9 +21,13 @@ func agedSteps() []definition {
 	}
 }
 
-// agedAfter is how many observation windows an operation has gone on, or has been
-// seen to have ended, before it counts as old, where the run is no longer than that.
-const agedAfter = 5
+// An operation counts as old, where the run is no longer than that, once it has gone
+// on, or has been seen to have ended, for so many observation windows, or for one and
+// so long.
+const (
+	agedAfter  = 5
+	agedLonger = time.Second
+)
 
 // An aged operation was started before the first case.
 type aged struct {
@@ -242,7 +246,7 @@ func (w *world) growsOld(ctx context.Context, a *aged) error {
 		return a.err
 	}
 	w.it = a.op
-	if !sleep(ctx, time.Until(a.since().Add(agedAfter*w.observeFor()))) {
+	if !sleep(ctx, time.Until(a.since().Add(min(agedAfter*w.observeFor(), w.observeFor()+agedLonger)))) {
 		return stopped(ctx)
 	}
 	a.op.snapshots = nil // their exchanges are not the case's

@@ -153,8 +153,7 @@ func (s *suite) judge(ctx context.Context) {
 	if len(sociable) > 0 {
 		s.sideBySide(ctx, sociable)
 	}
-	s.rounds(ctx, old)
-	s.last(ctx, others)
+	s.last(ctx, old, others)
 	for _, t := range transports {
 		s.run.endAged(context.WithoutCancel(ctx), t)
 		if op := s.run.support[t].spare; op != nil {
