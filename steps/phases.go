@@ -221,11 +221,11 @@ func broken(r reports.Case) bool {
 // what was found counts for the groups that nothing happened to. The others are
 // run once more, one after the other, as are the cases of each that may harm. Where
 // that finds nothing any more, one of the groups that nothing happened to has harmed
-// them, and those are run so too, until it is found. The cases of old operations, which
-// look whether others have touched those, run beside them once.
-func (s *suite) last(ctx context.Context, old []*planned, groups [][]*planned) {
+// them, and those are run so too, until it is found. The cases of what has ended long
+// ago, to which nothing happens, run beside them once.
+func (s *suite) last(ctx context.Context, ended []*planned, groups [][]*planned) {
 	if len(groups) < 2 {
-		s.rounds(ctx, old)
+		s.rounds(ctx, ended)
 		for _, cases := range groups {
 			s.apart(ctx, cases)
 		}
@@ -233,9 +233,9 @@ func (s *suite) last(ctx context.Context, old []*planned, groups [][]*planned) {
 	}
 	touched := s.witnesses(ctx, groups)
 	s.rehearsing = true
-	s.rounds(ctx, slices.Concat(append(groups, old)...))
+	s.rounds(ctx, slices.Concat(append(groups, ended)...))
 	s.rehearsing = false
-	s.announceAll(old)
+	s.announceAll(ended)
 	var calm [][]*planned
 	harmed, found := touched(ctx), false
 	for _, cases := range groups {

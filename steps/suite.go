@@ -153,7 +153,9 @@ func (s *suite) judge(ctx context.Context) {
 	if len(sociable) > 0 {
 		s.sideBySide(ctx, sociable)
 	}
-	s.last(ctx, old, others)
+	running, ended := ofRunning(old)
+	s.rounds(ctx, running) // before the others, which would do their harm to what is oldest
+	s.last(ctx, ended, others)
 	for _, t := range transports {
 		s.run.endAged(context.WithoutCancel(ctx), t)
 		if op := s.run.support[t].spare; op != nil {
