@@ -59,19 +59,6 @@ func (c *planned) ofAge() (role targets.Role, ok bool) {
 	return "", false
 }
 
-// ofRunning parts the cases of old operations into those of running ones and those of
-// what has ended.
-func ofRunning(old []*planned) (running, ended []*planned) {
-	for _, c := range old {
-		if role, _ := c.ofAge(); role == targets.Running {
-			running = append(running, c)
-		} else {
-			ended = append(ended, c)
-		}
-	}
-	return running, ended
-}
-
 // growOld starts, in the background, an operation for each case that needs an old
 // one. There is none where those of the role are scarce, or must not be many, where a
 // case is repeated, and where one case is at work at a time, as the target may not run

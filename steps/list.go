@@ -61,6 +61,12 @@ func (l listing) find(op *operation) (snapshot, bool) {
 	return snapshot{}, false
 }
 
+// shows tells whether a listing has an entry of an operation.
+func (l listing) shows(op *operation) bool {
+	_, shown := l.find(op)
+	return shown
+}
+
 // list reads every page of the list. The error is a ruling.
 func (w *world) list(ctx context.Context, filter string) (listing, error) {
 	out := listing{ours: map[string]snapshot{}}

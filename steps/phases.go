@@ -260,18 +260,16 @@ func (s *suite) last(ctx context.Context, ended []*planned, groups [][]*planned)
 func (s *suite) witnesses(ctx context.Context, groups [][]*planned) (touched func(context.Context) bool) {
 	started := map[*world]*operation{}
 	for _, t := range targets.Transports() {
-		for _, c := range slices.Concat(groups...) {
-			if c.transport != t || s.run.scarce(targets.Running) {
-				continue
-			}
-			w := newWorld(s.run, c)
-			op, err := w.startInProgress(ctx, targets.Running)
-			if err != nil {
-				op = nil // its end alone is due
-			}
-			started[w] = op
-			break
+		asked := func(c *planned) bool { return c.transport == t }
+		if !slices.ContainsFunc(slices.Concat(groups...), asked) || s.run.support[t].blocked != "" || s.run.scarce(targets.Running) {
+			continue
 		}
+		w := s.run.prelude(t)
+		op, err := w.startInProgress(ctx, targets.Running)
+		if err != nil {
+			op = nil // its end alone is due
+		}
+		started[w] = op
 	}
 	return func(ctx context.Context) (touched bool) {
 		for w, op := range started {
@@ -340,14 +338,18 @@ func (s *suite) resultsOf(cases []*planned) []reports.Case {
 }
 
 // phases parts cases into those that can run side by side, those about operations
-// that have grown old by then, and groups of those that follow: what judges by all
-// that was seen, and those that may harm all others.
-func phases(cases []*planned) (sociable, old []*planned, groups [][]*planned) {
+// that have grown old by then, running ones and what has ended, and groups of those
+// that follow: what judges by all that was seen, and those that may harm all others.
+func phases(cases []*planned) (sociable, running, ended []*planned, groups [][]*planned) {
 	names := []string{consistent}
 	byName := map[string][]*planned{}
 	for _, c := range cases {
-		if _, ok := c.ofAge(); ok {
-			old = append(old, c)
+		switch role, ok := c.ofAge(); {
+		case ok && role == targets.Running:
+			running = append(running, c)
+			continue
+		case ok:
+			ended = append(ended, c)
 			continue
 		}
 		name := endangers(c)
@@ -364,7 +366,7 @@ func phases(cases []*planned) (sociable, old []*planned, groups [][]*planned) {
 			groups = append(groups, byName[name])
 		}
 	}
-	return byName[""], old, groups
+	return byName[""], running, ended, groups
 }
 
 // concludes tells of a case that judges by what all others have seen.

@@ -149,11 +149,10 @@ func (s *suite) judge(ctx context.Context) {
 	s.run.prepare(ctx, transports)
 	s.pending = len(open) * max(1, s.run.options.Repeat)
 	s.growOld(open)
-	sociable, old, others := phases(open)
+	sociable, running, ended, others := phases(open)
 	if len(sociable) > 0 {
 		s.sideBySide(ctx, sociable)
 	}
-	running, ended := ofRunning(old)
 	s.rounds(ctx, running) // before the others, which would do their harm to what is oldest
 	s.last(ctx, ended, others)
 	for _, t := range transports {

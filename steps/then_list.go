@@ -46,10 +46,7 @@ func givenListed(ctx context.Context, role string) error {
 		return err
 	}
 	w.it = op
-	_, late, err := w.untilListed(ctx, "", func(l listing) bool {
-		_, shown := l.find(op)
-		return shown
-	})
+	_, late, err := w.untilListed(ctx, "", func(l listing) bool { return l.shows(op) })
 	if err == nil && late {
 		err = inconclusive("List of %q does not show an operation in progress within settle (%v): it may be limited to other operations (key %s.list)", w.ep.List, w.settleFor(), w.plan.transport)
 	}
@@ -107,10 +104,7 @@ func thenStillListed(ctx context.Context) error {
 	if _, err := w.mustBeCancelled(); err != nil {
 		return err
 	}
-	shows := func(l listing) bool {
-		_, shown := l.find(w.it)
-		return shown
-	}
+	shows := func(l listing) bool { return l.shows(w.it) }
 	last, late, err := w.untilListed(ctx, "", shows)
 	if err == nil && !late { // and is it so at the end of the window, too?
 		if err = w.whileWatched(ctx, w.stillFound); err == nil {
@@ -165,9 +159,8 @@ func (w *world) listsOlder(ctx context.Context) error {
 	}
 	shown := false
 	_, late, err := w.untilListed(ctx, "", func(l listing) bool {
-		_, shown = l.find(older)
-		_, there := l.find(op)
-		return shown && there
+		shown = l.shows(older)
+		return shown && l.shows(op)
 	})
 	switch {
 	case err != nil:

@@ -5,12 +5,6 @@ import (
 	"fmt"
 )
 
-// shows tells whether a listing has an entry of an operation.
-func (l listing) shows(op *operation) bool {
-	_, shown := l.find(op)
-	return shown
-}
-
 // thenListedLikeOther judges that a cancelled operation is not off the list while Get
 // finds it, and another is listed that was cancelled before it: a worker that missed
 // the cancel may have taken it off when it was through.

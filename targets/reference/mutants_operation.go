@@ -194,8 +194,7 @@ func flipMutants() []Mutant {
 func lateUnlisting(name, doc string, k Kind) Mutant {
 	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.state.listed"},
 		Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
-			known := newLedger(next)
-			known.natural = raceNatural
+			known := newRaceLedger(next)
 			return listed(func(op *longrunningpb.Operation) bool {
 				h, _ := known.of(op.GetName())
 				return !isCancelled(op) || !overtaken(h, k)
@@ -207,17 +206,9 @@ func lateUnlisting(name, doc string, k Kind) Mutant {
 // natural end on.
 func lateDeletion(name, doc string, k Kind) Mutant {
 	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.state.retention"},
-		Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
-			l := newLedger(next)
-			l.natural = raceNatural
-			l.edit = func(h history, op *longrunningpb.Operation) error {
-				if isCancelled(op) && overtaken(h, k) {
-					return notFound(op.GetName())
-				}
-				return nil
-			}
-			return l
-		}}}
+		Fault: Fault{Options: lastsLonger, Service: losingRaces(func(h history, op *longrunningpb.Operation) bool {
+			return isCancelled(op) && overtaken(h, k)
+		})}}
 }
 
 // overtaken tells whether an operation of the kind was cancelled in the first

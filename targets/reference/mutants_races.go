@@ -77,14 +77,29 @@ const raceNatural = time.Second
 
 func lastsLonger(o *Options) { o.Natural = raceNatural }
 
-// rememberingRaces is the hook of a ledger of a server whose operations last
-// raceNatural.
+// newRaceLedger is a ledger of a server whose operations last raceNatural.
+func newRaceLedger(next Service) *ledger {
+	l := newLedger(next)
+	l.natural = raceNatural
+	return l
+}
+
+// rememberingRaces is the hook of such a ledger.
 func rememberingRaces(edit func(h history, op *longrunningpb.Operation)) func(Service) Service {
+	return losingRaces(func(h history, op *longrunningpb.Operation) bool {
+		edit(h, op)
+		return false
+	})
+}
+
+// losingRaces is the hook of such a ledger that does not find what is lost.
+func losingRaces(lost func(h history, op *longrunningpb.Operation) bool) func(Service) Service {
 	return func(next Service) Service {
-		l := newLedger(next)
-		l.natural = raceNatural
+		l := newRaceLedger(next)
 		l.edit = func(h history, op *longrunningpb.Operation) error {
-			edit(h, op)
+			if lost(h, op) {
+				return notFound(op.GetName())
+			}
 			return nil
 		}
 		return l
@@ -95,8 +110,7 @@ func rememberingRaces(edit func(h history, op *longrunningpb.Operation)) func(Se
 // 150 ms ago, while Get shows it as ever.
 func justEnded(code codes.Code, reason, message string) Fault {
 	return Fault{Options: lastsLonger, Service: func(next Service) Service {
-		known := newLedger(next)
-		known.natural = raceNatural
+		known := newRaceLedger(next)
 		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 			op := peek(ctx, next, r.GetName())
 			if h, _ := known.of(r.GetName()); op.GetResponse() != nil && time.Since(h.begun) < h.lasts+150*time.Millisecond {
@@ -147,17 +161,9 @@ func raceMutants() []Mutant {
 				}
 			}, "operation.terminal.done-monotonic"),
 		{Name: "race-deletes", Doc: "Purges an operation that was cancelled near its end.", Breaks: []string{one},
-			Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
-				l := newLedger(next)
-				l.natural = raceNatural
-				l.edit = func(h history, op *longrunningpb.Operation) error {
-					if isCancelled(op) && late(h, 0.3) {
-						return notFound(op.GetName())
-					}
-					return nil
-				}
-				return l
-			}}},
+			Fault: Fault{Options: lastsLonger, Service: losingRaces(func(h history, op *longrunningpb.Operation) bool {
+				return isCancelled(op) && late(h, 0.3)
+			})}},
 		{Name: "race-never-ends", Doc: "Loses an operation whose cancel meets its end: neither side finishes it.",
 			Breaks: []string{one},
 			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {
@@ -189,8 +195,7 @@ func raceMutants() []Mutant {
 		{Name: "race-refuses-and-cancels", Doc: "Cancels an operation near its end, and answers that it is over.",
 			Breaks: []string{one},
 			Fault: Fault{Options: lastsLonger, Service: func(next Service) Service {
-				known := newLedger(next)
-				known.natural = raceNatural
+				known := newRaceLedger(next)
 				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 					err := next.Cancel(ctx, r)
 					if h, _ := known.of(r.GetName()); err == nil && late(h, 0.3) {
