@@ -39,6 +39,12 @@ Feature: Two transports, one service
         | nested  |
         | slow    |
 
+    Scenario: A cancel over one transport shows in the list of the other
+      Given a server that cancels over both transports
+      And a running operation that is listed over both transports
+      When the client cancels it and follows it to its end
+      Then it is listed as finished over both transports
+
     Scenario Outline: An operation that has <ended> shows the same end over both
       Given a server that is judged over both transports
       And an operation that has <ended>

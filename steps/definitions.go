@@ -22,7 +22,7 @@ func step(pattern string, do any) definition {
 var definitions = sync.OnceValue(func() []definition {
 	return slices.Concat(givenSteps(), agedSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
 		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), leftoverSteps(), routeSteps(),
-		grpcSteps(), paritySteps(), malformedSteps(),
+		grpcSteps(), paritySteps(), parityListSteps(), malformedSteps(),
 		isolationSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps(),
 		listSteps(), waitSteps(), deleteSteps(), authSteps(), beyondSteps())
 })

@@ -162,12 +162,17 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 			w.checkOperation(nil, s)
 		}
 	}
+	return nextPageToken(doc), nil
+}
+
+// nextPageToken is that of a page; "" on the last one.
+func nextPageToken(doc map[string]any) string {
 	for _, k := range [...]string{"nextPageToken", "next_page_token"} {
 		if t, _ := doc[k].(string); t != "" {
-			return t, nil
+			return t
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // isMine tells whether a name is that of an operation of this case, or an alias

@@ -58,6 +58,26 @@ func differMutants() []Mutant {
 		return Mutant{Name: name, Doc: "Keeps the operations of each transport in a store of its own.", Breaks: []string{parity},
 			BreaksOn: map[targets.Transport][]string{other: nil}, Fault: Fault{Service: invisible(on)}}
 	}
+	// unlisted edits, in the list of one transport, what was cancelled over the other.
+	unlisted := func(name, doc string, on targets.Transport, edit func(op *longrunningpb.Operation) bool) Mutant {
+		return unseen(name, doc, on, func(next Service) Service {
+			foreign := newNameSet()
+			here := listed(func(op *longrunningpb.Operation) bool { return !isCancelled(op) || foreign.has(op.GetName()) == 0 || edit(op) })(next)
+			there := canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				err := next.Cancel(ctx, r)
+				if err == nil && CallOf(ctx).Transport != on {
+					foreign.add(r.GetName())
+				}
+				return err
+			}}
+			return lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				if CallOf(ctx).Transport == on {
+					return here.List(ctx, r)
+				}
+				return next.List(ctx, r)
+			})(there)
+		})
+	}
 	return []Mutant{
 		separate("separate-grpc-store", targets.GRPC, targets.REST),
 		separate("separate-rest-store", targets.REST, targets.GRPC),
@@ -86,6 +106,13 @@ func differMutants() []Mutant {
 				}
 				return err
 			}}
+		}),
+		unlisted("unlisted-over-grpc", "Lists over gRPC from an index that drops what is cancelled over REST.", targets.GRPC, func(*longrunningpb.Operation) bool { return false }),
+		unlisted("unlisted-over-rest", "Lists over REST from an index that drops what is cancelled over gRPC.", targets.REST, func(*longrunningpb.Operation) bool { return false }),
+		unlisted("running-in-list-over-rest", "Lists over REST from an index that does not learn of cancels over gRPC.", targets.REST, func(op *longrunningpb.Operation) bool {
+			op.Done, op.Result = false, nil
+			setState(op, running)
+			return true
 		}),
 		unseen("children-over-rest-alone", "Finds names of several segments over REST only.", targets.GRPC, ofKind(Nested, invisible(targets.GRPC))),
 		finished("cancelled-differs", "Answers OK over gRPC to the cancel of what was cancelled, which REST refuses.", isCancelled),
