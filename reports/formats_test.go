@@ -201,3 +201,11 @@ func firstScenario(t *testing.T) (file string, line int) {
 	require.Fail(t, "there is no scenario", files[0].Name)
 	return "", 0
 }
+
+func TestPaceIsTold(t *testing.T) {
+	r := sampleReport()
+	r.Pace = 40
+	for name, write := range map[string]Writer{"text": Text(false), "html": HTML} {
+		assert.Contains(t, string(render(t, write, r)), "kept to about 40 a second", name)
+	}
+}

@@ -29,6 +29,7 @@ type page struct {
 	Started, Elapsed       string
 	Profile, Level, Advice string
 	Leftover               []string
+	Paced                  string
 	Failures               []Requirement
 	Verdicts               []Verdict
 	Rows                   []pageRow
@@ -81,6 +82,7 @@ func HTML(w io.Writer, r *Report) error {
 			p.Failures = append(p.Failures, q)
 		}
 	}
+	p.Paced = r.paced()
 	for _, n := range r.Leftover {
 		p.Leftover = append(p.Leftover, line(n))
 	}

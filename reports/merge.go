@@ -40,6 +40,7 @@ func Merge(catalogue []features.Requirement, parts ...*Report) (*Report, error) 
 		if out.Signal == 0 {
 			out.Signal = p.Signal
 		}
+		out.Pace = max(out.Pace, p.Pace)
 		for _, n := range p.Leftover {
 			out.Leftover = appendNew(out.Leftover, n)
 		}

@@ -282,6 +282,14 @@ func (t *textReport) repeated() {
 	}
 }
 
+// paced tells of a run that the server slowed down; "" of any other.
+func (r *Report) paced() string {
+	if r.Pace == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The server refused calls for their number: the run kept to about %.0f a second.", r.Pace)
+}
+
 // ending tells what was left behind, the outcome, and what would change it.
 func (t *textReport) ending() {
 	r := t.report
@@ -290,6 +298,9 @@ func (t *textReport) ending() {
 		for _, n := range r.Leftover {
 			t.printf("  %s\n", line(n))
 		}
+	}
+	if s := r.paced(); s != "" {
+		t.printf("\n%s\n", s)
 	}
 	for _, s := range r.StaleBaseline {
 		t.printf("\nbaseline: %s\n", line(s))

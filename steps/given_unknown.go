@@ -99,9 +99,12 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 		if name == "" {
 			name = unlike(real, try)
 		}
-		c := w.call(ctx, targets.Get, getRequest(name), "is the name unknown?")
+		c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(name), "is the name unknown?") })
 		if c.err != nil {
 			return "", inconclusive("Get of a name that no operation has brought no answer: %v", c.err)
+		}
+		if err != nil {
+			return "", err
 		}
 		w.checkErrorAbout(&operation{name: name, role: role}, c)
 		if notFound(c.Exchange) || errorAsSuccess(c.Exchange) {

@@ -35,6 +35,7 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 	}
 	s.patient = true
 	s.rounds(ctx, cases)
+	s.rounds(ctx, s.refused(cases))
 	s.fewer(ctx, cases)
 	s.rounds(ctx, s.unsettled(ctx, cases))
 	s.oneByOne(ctx, s.disturbedBy(cases))
@@ -50,6 +51,21 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 			s.announce(r)
 		}
 	}
+}
+
+// refused are the cases that could not be judged on a server that has refused calls
+// for their number, where they are kept within that now.
+func (s *suite) refused(cases []*planned) []*planned {
+	if !s.run.pace.on() {
+		return nil
+	}
+	var out []*planned
+	for _, c := range cases {
+		if s.results[c.id].Verdict == reports.Inconclusive {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // fewAtATime is how many cases there are at a time where the target does not stand

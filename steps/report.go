@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"math"
 	"sort"
 	"time"
 
@@ -20,6 +21,9 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 		Started:   r.began.UTC().Format(time.RFC3339Nano),
 		ElapsedMS: float64(time.Since(r.began).Microseconds()) / 1000,
 		Level:     r.options.Level, Leftover: r.left,
+	}
+	if r.pace.on() {
+		out.Pace = math.Round(float64(r.pace.limiter.Limit()))
 	}
 	if out.Level == "" {
 		out.Level = "must"

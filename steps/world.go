@@ -142,7 +142,9 @@ func (w *world) raw(ctx context.Context, r targets.RawRequest, note string) call
 }
 
 func (w *world) send(ctx context.Context, c targets.Client, note string, do func(context.Context, targets.Client) (targets.Exchange, error)) call {
+	w.run.pace.wait(ctx)
 	ex, err := do(ctx, c)
+	w.run.pace.tell(ex)
 	ex = w.keep(ex)
 	out := call{Exchange: ex, index: w.record(recorded(ex), note)}
 	if err != nil {

@@ -62,7 +62,9 @@ func differMutants() []Mutant {
 	unlisted := func(name, doc string, on targets.Transport, edit func(op *longrunningpb.Operation) bool) Mutant {
 		return unseen(name, doc, on, func(next Service) Service {
 			foreign := newNameSet()
-			here := listed(func(op *longrunningpb.Operation) bool { return !isCancelled(op) || foreign.has(op.GetName()) == 0 || edit(op) })(next)
+			here := listed(func(op *longrunningpb.Operation) bool {
+				return !isCancelled(op) || foreign.has(op.GetName()) == 0 || edit(op)
+			})(next)
 			there := canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				err := next.Cancel(ctx, r)
 				if err == nil && CallOf(ctx).Transport != on {
