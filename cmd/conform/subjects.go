@@ -56,8 +56,8 @@ func oneSide(f reference.Fault, breaks []string) string {
 // Of the requirements that a server does not break it is judged by one in so
 // many: a mutant is there for what it breaks, a legal server for not being accused.
 const (
-	sampleOf      = 64
-	sampleOfLegal = 3
+	sampleOf      = 128
+	sampleOfLegal = 4
 )
 
 // sample chooses what a server is judged by: what it breaks, and a part of the
