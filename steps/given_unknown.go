@@ -115,6 +115,9 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 			break
 		}
 	}
+	if w.run.target.Unknown != "" {
+		return "", inconclusive("Get finds what the target file calls unknown: %s", last)
+	}
 	return "", inconclusive("no name of no operation was found (key unknown): %s", last)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,10 +41,51 @@ type health struct {
 	hung       int       // cancels that timed out
 	cancels    bool      // one was answered
 	waits      int       // that are under way
+	severed    *severed
 }
 
-func newHealth(request time.Duration) *health {
-	return &health{request: request, gone: func(error) {}, pulse: func(context.Context) bool { return false }, answered: time.Now()}
+// severed are the calls, over any transport, whose connections ended before their
+// answers, since the last answer: where the target has gone, one of them may be why.
+type severed struct {
+	mu    sync.Mutex
+	calls []call
+}
+
+// severedShown is how many calls are named where a target has gone.
+const severedShown = 3
+
+// tell takes note of a call.
+func (b *severed) tell(c call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case c.err == nil:
+		b.calls = nil
+	case c.err.Kind == targets.Reset:
+		b.calls = append(b.calls, c)
+	}
+}
+
+// String names the calls, those first that are no Get; "" where there is none.
+func (b *severed) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var names []string
+	for _, isGet := range []bool{false, true} {
+		for _, c := range b.calls {
+			if (c.Method == targets.Get) == isGet && len(names) < severedShown {
+				names = append(names, c.Request.Line)
+			}
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "; the connection broke with " + strings.Join(names, ", ")
+}
+
+func newHealth(request time.Duration, b *severed) *health {
+	return &health{request: request, severed: b, gone: func(error) {}, pulse: func(context.Context) bool { return false }, answered: time.Now()}
 }
 
 // tell takes note of a call. Calls that their caller gave up say nothing.
@@ -51,6 +93,7 @@ func (h *health) tell(ctx context.Context, c call) {
 	if c.err != nil && (ctx.Err() != nil || c.err.Kind == targets.Aborted) {
 		return
 	}
+	h.severed.tell(c)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.err == nil {
@@ -77,7 +120,7 @@ func (h *health) tell(ctx context.Context, c call) {
 		if h.refused < refusedUntilGone && h.waits > 0 {
 			h.idle = h.answered.Add(longWait + time.Second)
 		}
-		h.gone(fmt.Errorf("the target is gone over %s: %v", c.Transport, c.err)) // its own cause is none of the context
+		h.gone(fmt.Errorf("the target is gone over %s: %v%v", c.Transport, c.err, h.severed)) // its own cause is none of the context
 	}
 }
 

@@ -29,7 +29,7 @@ func TestSilentCallsAreNoSilentTarget(t *testing.T) {
 		method, lost := row.method, row.lost
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			h := newHealth(0)
+			h := newHealth(0, &severed{})
 			h.gone, h.pulse = cancel, func(context.Context) bool { return row.alive }
 			silent := call{err: &targets.NoAnswer{Kind: targets.TimedOut, Err: context.DeadlineExceeded}}
 			silent.Method, silent.Transport = method, targets.REST

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -132,4 +133,17 @@ func TestCertificatesAlone(t *testing.T) {
 	r := judge(t, target, Options{Run: []string{"auth.*"}})
 	assert.Equal(t, reports.Untested, r.Requirement("auth.missing-credentials").Verdict)
 	assert.Equal(t, reports.Passed, r.Requirement("auth.insufficient").Verdict)
+}
+
+// TestMethodsThatAreNotOffered judges a server without Wait by a target without
+// most roles: what is about Wait does not apply, so that no role is missing for it.
+func TestMethodsThatAreNotOffered(t *testing.T) {
+	t.Parallel()
+	target := honest(t, reference.Options{NoWait: true})
+	target.Roles = map[targets.Role]targets.Availability{targets.Running: {Configured: true}}
+	for _, q := range judge(t, target, Options{Level: reports.LevelShould, Run: []string{"wait.*"}}).Requirements {
+		if strings.HasPrefix(q.ID, "wait.") {
+			assert.Equal(t, reports.Inapplicable, q.Verdict, "%s: %s", q.ID, q.Reason)
+		}
+	}
 }

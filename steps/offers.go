@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -39,6 +40,21 @@ func (w *world) offered(ctx context.Context, m targets.Method) error {
 		return inconclusive("the target declares that %s is offered over %s, but %s", m, t, err.(*ruling).reason)
 	}
 	return err
+}
+
+// unoffered is the ruling that the method which requirements are about, by the first
+// word of their ids, was found not to be offered; nil elsewhere. Roles that are not
+// configured leave nothing untested then.
+func (o *offers) unoffered(requirement string) error {
+	group, _, _ := strings.Cut(requirement, ".")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for m, i := range optional {
+		if strings.HasPrefix(strings.ToLower(string(m)), group) && isInapplicable(o.err[i]) {
+			return o.err[i]
+		}
+	}
+	return nil
 }
 
 // declared is what the target file says about a method; nil: nothing.
@@ -79,7 +95,11 @@ func (w *world) probeOffer(ctx context.Context, m targets.Method) error {
 		return err
 	}
 	if notOffered(c) {
-		return inapplicable("%s is not offered: it answers %s", m, c.Status())
+		hint := ""
+		if m == targets.List && c.HTTP == 404 {
+			hint = fmt.Sprintf(" (where it is, %s.list: %q names no collection)", c.Transport, w.ep.List)
+		}
+		return inapplicable("%s is not offered: it answers %s%s", m, c.Status(), hint)
 	}
 	w.checkError(c)
 	if m == targets.List && !c.Accepted() {

@@ -125,6 +125,9 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "%s of an operation do not bring about what one cancel does", w.describe())
 	broken := s.end == endedWrongly || s.end == endedVanished || w.run.target.Guaranteed && (s.end == endedNever || s.end == endedOtherwise)
 	if !broken {
+		if op.acceptedAt().IsZero() {
+			return inconclusive("no cancel of the operation was accepted (see cancel.accept.in-progress)")
+		}
 		return inconclusive("%s", w.ineffective(op, s))
 	}
 	if s.end == endedOtherwise {

@@ -37,6 +37,13 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 	if ep := r.target.Endpoints[targets.GRPC]; ep != nil {
 		out.Target.GRPC = ep.Address
 	}
+	for _, c := range s.cases {
+		if s.results[c.id].Verdict == reports.Untested {
+			if err := r.offers[c.transport].unoffered(c.requirement.ID); err != nil {
+				s.results[c.id] = decided(c, err)
+			}
+		}
+	}
 	out.Cases = s.resultsOf(s.cases)
 	sort.Strings(out.Leftover)
 	out.Problem = s.problem()

@@ -61,8 +61,9 @@ func newRun(target *targets.Target, o Options, catalogue []features.Requirement)
 	for _, e := range catalogue {
 		r.catalogue[e.ID] = e
 	}
+	b := &severed{}
 	for _, t := range targets.Transports() {
-		r.health[t] = newHealth(target.Timeouts.Request)
+		r.health[t] = newHealth(target.Timeouts.Request, b)
 		r.support[t] = &support{}
 		r.effects[t] = newEffects()
 		r.offers[t] = &offers{}
@@ -198,7 +199,7 @@ func (w *world) othersGoOn() bool {
 func (w *world) advice(refused targets.Started, beside bool) string {
 	if w.run.options.Concurrency != 1 {
 		switch {
-		case !beside:
+		case !beside || !refused.Exchange.Answered():
 			return ""
 		case transient(refused.Exchange):
 			return " (where the target runs few operations at a time, use --concurrency 1; where it takes few calls a second, --rate)"

@@ -33,6 +33,9 @@ func (w *world) countsLikePlain(ctx context.Context) error {
 		return w.unlessWholeToo(ctx, w.formEffective(ctx, c), w.formTakesEffect)
 	}
 	if note := w.toleratedRefusal(c); note != "" {
+		if err := w.controlAccepted(ctx); err != nil {
+			return err // it may not be the form that is refused
+		}
 		w.note("%s", note)
 		return nil
 	}
