@@ -204,8 +204,8 @@ func firstScenario(t *testing.T) (file string, line int) {
 
 func TestPaceIsTold(t *testing.T) {
 	r := sampleReport()
-	r.Pace = 40
+	r.Pace = map[string]float64{"GetOperation": 40}
 	for name, write := range map[string]Writer{"text": Text(false), "html": HTML} {
-		assert.Contains(t, string(render(t, write, r)), "kept to about 40 a second", name)
+		assert.Contains(t, string(render(t, write, r)), "so many a second: GetOperation 40", name)
 	}
 }

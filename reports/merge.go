@@ -40,7 +40,12 @@ func Merge(catalogue []features.Requirement, parts ...*Report) (*Report, error) 
 		if out.Signal == 0 {
 			out.Signal = p.Signal
 		}
-		out.Pace = max(out.Pace, p.Pace)
+		for m, pace := range p.Pace {
+			if out.Pace == nil {
+				out.Pace = map[string]float64{}
+			}
+			out.Pace[m] = max(out.Pace[m], pace)
+		}
 		for _, n := range p.Leftover {
 			out.Leftover = appendNew(out.Leftover, n)
 		}

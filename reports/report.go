@@ -71,9 +71,9 @@ type Report struct {
 	Cases        []Case            `json:"cases"`
 	// Leftover names operations that could not be cancelled at the end.
 	Leftover []string `json:"leftover,omitempty"`
-	// Pace is how many calls per second the run kept to where the server refused
-	// more; 0 elsewhere.
-	Pace float64 `json:"pace,omitempty"`
+	// Pace is how many calls per second the run kept to, by method, where the
+	// server refused more.
+	Pace map[string]float64 `json:"pace,omitempty"`
 	// Advice is the YAML, to add to the target file, that would let what is
 	// untested be judged; "" where nothing is.
 	Advice string `json:"advice,omitempty"`

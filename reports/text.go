@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -284,10 +286,14 @@ func (t *textReport) repeated() {
 
 // paced tells of a run that the server slowed down; "" of any other.
 func (r *Report) paced() string {
-	if r.Pace == 0 {
+	if len(r.Pace) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("The server refused calls for their number: the run kept to about %.0f a second.", r.Pace)
+	var rates []string
+	for _, m := range slices.Sorted(maps.Keys(r.Pace)) {
+		rates = append(rates, fmt.Sprintf("%s %.0f", line(m), r.Pace[m]))
+	}
+	return "The server refused calls for their number. The run kept to so many a second: " + strings.Join(rates, ", ")
 }
 
 // ending tells what was left behind, the outcome, and what would change it.

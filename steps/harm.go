@@ -26,9 +26,10 @@ func (r *run) begin(ctx context.Context, q targets.StartRequest) (targets.Starte
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(r.startGrace(), cancel) })
 	defer stop()
-	r.pace.wait(own)
+	pace := r.paces.of(startOf)
+	pace.wait(own)
 	started, err := r.target.Starter.Start(own, q)
-	r.pace.tell(started.Exchange)
+	pace.tell(started.Exchange)
 	if err != nil && own.Err() != nil {
 		r.leave(fmt.Sprintf("an operation of the role %s whose start was interrupted: its name is not known", q.Role))
 	}

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -11,7 +12,45 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// A pace keeps the calls of a run below the rate from which on the server refuses
+// paces are those of a run, by what is called: many servers count that apart.
+type paces struct {
+	mu     sync.Mutex
+	called map[targets.Method]*pace
+}
+
+// startOf is the name of the starts among the methods.
+const startOf targets.Method = "start"
+
+func newPaces() *paces { return &paces{called: map[targets.Method]*pace{}} }
+
+// of is the pace of a method.
+func (p *paces) of(m targets.Method) *pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.called[m] == nil {
+		p.called[m] = newPace()
+	}
+	return p.called[m]
+}
+
+// kept are the calls per second that the run keeps to, by method, where it has to.
+func (p *paces) kept() map[string]float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out map[string]float64
+	for m, pace := range p.called {
+		if !pace.on() {
+			continue
+		}
+		if out == nil {
+			out = map[string]float64{}
+		}
+		out[string(m)] = math.Round(float64(pace.limiter.Limit()))
+	}
+	return out
+}
+
+// A pace keeps the calls of one method below the rate from which on the server refuses
 // them (RFC 6585, section 4: 429; google.rpc.Code: RESOURCE_EXHAUSTED), which is
 // legal and no matter of cancel. It finds that rate by what the server answers, as
 // clients of such services do, and is off where refusals are rare, or do not become
@@ -28,8 +67,14 @@ type pace struct {
 	useless  bool
 }
 
+// A period has a number of calls, unless these are few.
 const (
-	pacePeriod = 250 * time.Millisecond
+	pacePeriod    = 250 * time.Millisecond
+	paceCalls     = 20
+	longestPeriod = 2 * time.Second
+)
+
+const (
 	// paceFrom is how many calls of a period, and which part of them, are refused
 	// where the pace comes in; keptFrom is the part that slows it down later.
 	paceFrom     = 5
@@ -72,7 +117,8 @@ func (p *pace) tell(ex targets.Exchange) {
 	if isCode(ex, codes.ResourceExhausted) || ex.HTTP == 429 {
 		p.refused++
 	}
-	if elapsed := now.Sub(p.since); elapsed >= pacePeriod {
+	elapsed := now.Sub(p.since)
+	if elapsed >= pacePeriod && p.answered >= paceCalls || elapsed >= longestPeriod {
 		p.change(float64(p.refused)/float64(p.answered), float64(p.answered-p.refused)/elapsed.Seconds())
 		p.since, p.answered, p.refused = now, 0, 0
 	}

@@ -46,7 +46,7 @@ func (w *world) otherEnd() (*targets.Endpoint, error) {
 // that transport are judged by its own cases.
 func (w *world) across(ctx context.Context, ep *targets.Endpoint, m targets.Method, request proto.Message) call {
 	note := fmt.Sprintf("over %s", ep.Client.Transport())
-	return w.send(ctx, ep.Client, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+	return w.send(ctx, ep.Client, m, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
 		return c.Call(ctx, m, request)
 	})
 }
@@ -116,7 +116,7 @@ func whenOverBoth(ctx context.Context, what, whom string) error {
 			m, request = targets.Cancel, cancelRequest(name)
 		}
 		return func() call {
-			return w.send(ctx, c, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) { return c.Call(ctx, m, request) })
+			return w.send(ctx, c, m, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) { return c.Call(ctx, m, request) })
 		}
 	}
 	if whom == "it" {

@@ -56,7 +56,7 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 // refused are the cases that could not be judged on a server that has refused calls
 // for their number, where they are kept within that now.
 func (s *suite) refused(cases []*planned) []*planned {
-	if !s.run.pace.on() {
+	if len(s.run.paces.kept()) == 0 {
 		return nil
 	}
 	var out []*planned

@@ -3,7 +3,6 @@ package steps
 import (
 	"context"
 	"errors"
-	"math"
 	"sort"
 	"time"
 
@@ -20,10 +19,7 @@ func (s *suite) report(ctx context.Context, catalogue []features.Requirement, di
 		Target:    reports.Target{Name: r.target.Name, Implementation: r.target.Implementation, Profile: r.target.Profile, File: r.target.File, Set: r.target.Set},
 		Started:   r.began.UTC().Format(time.RFC3339Nano),
 		ElapsedMS: float64(time.Since(r.began).Microseconds()) / 1000,
-		Level:     r.options.Level, Leftover: r.left,
-	}
-	if r.pace.on() {
-		out.Pace = math.Round(float64(r.pace.limiter.Limit()))
+		Level:     r.options.Level, Leftover: r.left, Pace: r.paces.kept(),
 	}
 	if out.Level == "" {
 		out.Level = "must"

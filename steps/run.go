@@ -34,7 +34,7 @@ type run struct {
 	prepared bool       // the transports were
 	headers  *headerSet // of the exchanges that are kept
 	seats    *seats
-	pace     *pace
+	paces    *paces
 	pages    chan struct{} // taken while a page of a list is read
 	waitTurn chan struct{} // taken by a case that calls Wait, until it ends; nil where several may at a time
 	decoded  decodings     // values of google.protobuf.Any, by type and bytes
@@ -55,7 +55,7 @@ type run struct {
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
-		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)), pages: make(chan struct{}, pagesAtOnce), pace: newPace(),
+		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)), pages: make(chan struct{}, pagesAtOnce), paces: newPaces(),
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}, age: map[targets.Transport]*age{}}
 	for _, e := range catalogue {

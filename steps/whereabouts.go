@@ -39,7 +39,7 @@ func (w *world) askAfresh(ctx context.Context, client targets.Client, op *operat
 		_ = together(len(calls), func(i int) error {
 			number := firstFresh + int(w.run.fresh.Add(1)%freshNumbers)
 			r := targets.RawRequest{Method: targets.Get, Message: getRequest(op.name), Connection: number}
-			calls[i] = w.send(ctx, client, "over a new connection: is it found?", func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+			calls[i] = w.send(ctx, client, targets.Get, "over a new connection: is it found?", func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
 				return c.Raw(ctx, r)
 			})
 			return nil

@@ -111,7 +111,7 @@ func (w *world) call(ctx context.Context, m targets.Method, request proto.Messag
 	if m == targets.Wait {
 		defer w.waits(ctx)()
 	}
-	return w.send(ctx, w.client, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+	return w.send(ctx, w.client, m, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
 		return c.Call(ctx, m, request)
 	})
 }
@@ -136,15 +136,16 @@ func (w *world) waits(ctx context.Context) (end func()) {
 // raw sends a request whose every byte the scenario chose. Its answer is
 // judged by the scenario alone, unless the scenario hands it to w.check.
 func (w *world) raw(ctx context.Context, r targets.RawRequest, note string) call {
-	return w.send(ctx, w.client, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+	return w.send(ctx, w.client, r.Method, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
 		return c.Raw(ctx, r)
 	})
 }
 
-func (w *world) send(ctx context.Context, c targets.Client, note string, do func(context.Context, targets.Client) (targets.Exchange, error)) call {
-	w.run.pace.wait(ctx)
+func (w *world) send(ctx context.Context, c targets.Client, m targets.Method, note string, do func(context.Context, targets.Client) (targets.Exchange, error)) call {
+	pace := w.run.paces.of(m)
+	pace.wait(ctx)
 	ex, err := do(ctx, c)
-	w.run.pace.tell(ex)
+	pace.tell(ex)
 	ex = w.keep(ex)
 	out := call{Exchange: ex, index: w.record(recorded(ex), note)}
 	if err != nil {
