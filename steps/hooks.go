@@ -137,7 +137,7 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	s.results[c.ID] = c
 	r, _ := w.ended.(*ruling)
 	s.disturbed[c.ID] = r != nil && r.disturbed
-	s.starved[c.ID] = w.starved.Load()
+	s.starved[c.ID] = w.starved.Load() || w.crowded.Load()
 	if !s.rehearsing && !(s.patient && (broken(c) || c.Verdict == reports.Inconclusive)) {
 		s.announce(c)
 	}

@@ -80,9 +80,11 @@ const (
 	paceFrom     = 5
 	paceFromPart = 0.05
 	keptFromPart = 0.02
-	// slowing and hastening are the steps by which a pace changes in a period.
-	slowing   = 0.8
-	hastening = 1.05
+	// slowing is the step by which a pace becomes slower, and hastening the part by
+	// which it becomes faster in a second, hastenedMost in a period.
+	slowing      = 0.8
+	hastening    = 0.2
+	hastenedMost = 0.25
 	// slowedInVain is how often calls become fewer before refusals count as owed to
 	// something else.
 	slowedInVain = 6
@@ -119,14 +121,14 @@ func (p *pace) tell(ex targets.Exchange) {
 	}
 	elapsed := now.Sub(p.since)
 	if elapsed >= pacePeriod && p.answered >= paceCalls || elapsed >= longestPeriod {
-		p.change(float64(p.refused)/float64(p.answered), float64(p.answered-p.refused)/elapsed.Seconds())
+		p.change(float64(p.refused)/float64(p.answered), float64(p.answered-p.refused)/elapsed.Seconds(), elapsed)
 		p.since, p.answered, p.refused = now, 0, 0
 	}
 }
 
 // change sets the pace after a period in which a part of the calls was refused;
 // accepted is the number of the others per second.
-func (p *pace) change(part, accepted float64) {
+func (p *pace) change(part, accepted float64, period time.Duration) {
 	limit := float64(p.limiter.Limit())
 	switch {
 	case p.useless:
@@ -139,7 +141,7 @@ func (p *pace) change(part, accepted float64) {
 		limit = accepted
 	case p.refused == 0:
 		p.slowed = 0
-		p.limiter.SetLimit(rate.Limit(limit * hastening))
+		p.limiter.SetLimit(rate.Limit(limit * (1 + min(hastening*period.Seconds(), hastenedMost))))
 		return
 	case part < keptFromPart:
 		return

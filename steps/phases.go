@@ -59,6 +59,9 @@ func (s *suite) refused(cases []*planned) []*planned {
 	if len(s.run.paces.kept()) == 0 {
 		return nil
 	}
+	for _, o := range s.run.offers {
+		o.askAgain()
+	}
 	var out []*planned
 	for _, c := range cases {
 		if s.results[c.id].Verdict == reports.Inconclusive {
@@ -69,18 +72,33 @@ func (s *suite) refused(cases []*planned) []*planned {
 }
 
 // fewAtATime is how many cases there are at a time where the target does not stand
-// many, and pilots how many of those are tried before the others.
+// many, and pilots how many of those are tried before the others. A case has up to
+// operationsOfCase operations in progress.
 const (
-	fewAtATime = 2
-	pilots     = 4
+	fewAtATime       = 2
+	pilots           = 4
+	operationsOfCase = 4
 )
 
-// fewer judges again, few at a time, what could not be judged as Gets brought no
-// answer, or as the target had gone, where it answers once it is left alone: it
-// was there, and our own calls were in its way, such as Waits that had taken all its
-// threads. Where the first of these cases have no answer then either, it is not so.
+// fewer judges again, few at a time and in the end one by one, what the target had
+// no room for. Where it has none for the first of these cases then either, it is not
+// for that.
 func (s *suite) fewer(ctx context.Context, cases []*planned) {
-	var again []*planned
+	few := fewAtATime
+	if room := s.run.room; room > 0 {
+		few = max(1, room/operationsOfCase)
+	}
+	for again := s.crowdedOut(ctx, cases); len(again) > 0 && s.few(ctx, again, few) && few > 1; again = s.crowdedOut(ctx, cases) {
+		few = 1
+	}
+}
+
+// crowdedOut are the cases that could not be judged as Gets brought no answer, as the
+// target had gone, where it answers once it is left alone, or as no more operations
+// could be started: it was there, and our own calls were in its way, such as Waits
+// that had taken all its threads.
+func (s *suite) crowdedOut(ctx context.Context, cases []*planned) []*planned {
+	var out []*planned
 	for _, t := range targets.Transports() {
 		lost := s.run.health[t].isLost()
 		if lost && !s.revive(ctx, t) {
@@ -88,22 +106,31 @@ func (s *suite) fewer(ctx context.Context, cases []*planned) {
 		}
 		for _, c := range cases {
 			if c.transport == t && s.results[c.id].Verdict == reports.Inconclusive && (lost || s.starved[c.id]) {
-				again = append(again, c)
+				out = append(out, c)
 			}
 		}
 	}
-	if len(again) == 0 {
-		return
+	return out
+}
+
+// few judges cases so many at a time, and tells whether there is room for them then.
+// It stays so for the cases that follow.
+func (s *suite) few(ctx context.Context, cases []*planned, n int) bool {
+	for _, o := range s.run.offers {
+		o.askAgain()
 	}
-	seats := s.run.seats
-	s.run.seats, s.run.waitTurn = newSeats(fewAtATime, false), make(chan struct{}, 1)
-	first := again[:min(pilots, len(again))]
+	seats, turn, single := s.run.seats, s.run.waitTurn, s.run.single.Load()
+	s.run.seats, s.run.waitTurn = newSeats(n, false), make(chan struct{}, 1)
+	s.run.single.Store(n == 1)
+	first := cases[:min(pilots, len(cases))]
 	s.rounds(ctx, first)
-	if slices.ContainsFunc(first, func(c *planned) bool { return !s.starved[c.id] }) {
-		s.rounds(ctx, again[len(first):])
-		return
+	if !slices.ContainsFunc(first, func(c *planned) bool { return !s.starved[c.id] }) {
+		s.run.seats, s.run.waitTurn = seats, turn
+		s.run.single.Store(single)
+		return false
 	}
-	s.run.seats, s.run.waitTurn = seats, nil
+	s.rounds(ctx, cases[len(first):])
+	return true
 }
 
 // revive takes back that the target has gone over a transport, where it answers

@@ -105,6 +105,17 @@ func (o *offers) answer(ctx context.Context, i int, s *seat, ask func() error) e
 	return err
 }
 
+// askAgain lets be asked once more what could not be told.
+func (o *offers) askAgain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, err := range o.err {
+		if err != nil && !isInapplicable(err) {
+			o.asked[i] = nil
+		}
+	}
+}
+
 // judgeable are the transports that the target lets be judged.
 func (r *run) judgeable() []targets.Transport {
 	var out []targets.Transport

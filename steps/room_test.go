@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -57,4 +58,39 @@ func TestOneAtATime(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A frugalStarter refuses to start more than so many operations at a time.
+type frugalStarter struct {
+	targets.Starter
+	client targets.Client
+	most   int
+	mu     sync.Mutex
+	open   []string
+}
+
+func (s *frugalStarter) Start(ctx context.Context, q targets.StartRequest) (targets.Started, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = slices.DeleteFunc(s.open, func(name string) bool {
+		ex, err := s.client.Call(ctx, targets.Get, getRequest(name))
+		done, _ := object(ex.Doc)["done"].(bool)
+		return err == nil && done
+	})
+	if len(s.open) >= s.most {
+		return targets.Started{}, errors.New("the quota is used up")
+	}
+	started, err := s.Starter.Start(ctx, q)
+	s.open = append(s.open, started.Name)
+	return started, err
+}
+
+// TestQuota judges a server that runs five operations at a time: whatever that left
+// unjudged is judged with fewer cases at a time.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	target := honest(t, reference.Options{})
+	target.Starter = &frugalStarter{Starter: target.Starter, client: target.Endpoints[targets.REST].Client, most: 5}
+	r := judge(t, target, Options{Run: []string{"cancel.accept.*", "cancel.state.code-1", "cancel.finished.preserves-*", siblings, "delete.after-cancel"}, Level: reports.LevelShould})
+	assert.Equal(t, reports.Conformant, r.Outcome, r.Reason)
 }

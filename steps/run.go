@@ -34,6 +34,8 @@ type run struct {
 	prepared bool       // the transports were
 	headers  *headerSet // of the exchanges that are kept
 	seats    *seats
+	single   atomic.Bool // one case is at work at a time
+	room     int         // the fewest operations in progress beside which none could be started; 0: none was refused so
 	paces    *paces
 	pages    chan struct{} // taken while a page of a list is read
 	waitTurn chan struct{} // taken by a case that calls Wait, until it ends; nil where several may at a time
@@ -58,6 +60,7 @@ func newRun(target *targets.Target, o Options, catalogue []features.Requirement)
 		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)), pages: make(chan struct{}, pagesAtOnce), paces: newPaces(),
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}, age: map[targets.Transport]*age{}}
+	r.single.Store(o.Concurrency == 1)
 	for _, e := range catalogue {
 		r.catalogue[e.ID] = e
 	}
@@ -116,7 +119,13 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		if role == targets.Running {
 			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
 		}
-		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.advice(started, beside || w.othersGoOn()))
+		var none *targets.NoAnswer
+		beside = (beside || w.othersGoOn()) && !errors.As(err, &none)
+		if beside {
+			r.tellCrowded()
+			w.crowded.Store(true)
+		}
+		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.advice(started, beside))
 	}
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	r.mu.Lock()
@@ -163,6 +172,15 @@ func (r *run) someName() string {
 	return ""
 }
 
+// tellCrowded takes note of a start that was refused while others were in progress.
+func (r *run) tellCrowded() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := max(len(r.open), 1); r.room == 0 || n < r.room {
+		r.room = n
+	}
+}
+
 // openElsewhere are the operations of other cases that were not seen to end.
 func (w *world) openElsewhere() map[string]bool {
 	open := w.run.unended()
@@ -197,9 +215,9 @@ func (w *world) othersGoOn() bool {
 // advice goes with a start that failed while operations were in progress: those of
 // other cases, beside it, or of this one.
 func (w *world) advice(refused targets.Started, beside bool) string {
-	if w.run.options.Concurrency != 1 {
+	if !w.run.single.Load() {
 		switch {
-		case !beside || !refused.Exchange.Answered():
+		case !beside:
 			return ""
 		case transient(refused.Exchange):
 			return " (where the target runs few operations at a time, use --concurrency 1; where it takes few calls a second, --rate)"
@@ -219,7 +237,7 @@ func (w *world) advice(refused targets.Started, beside bool) string {
 // only grows old. It tells whether there was any.
 func (w *world) makesRoom(ctx context.Context) bool {
 	r := w.run
-	if r.options.Concurrency != 1 {
+	if !r.single.Load() {
 		return w.makesRoomOfAged(ctx)
 	}
 	open := w.openElsewhere()

@@ -112,7 +112,7 @@ type suite struct {
 	script    script
 	results   map[string]reports.Case
 	disturbed map[string]bool // results that may be owed to other cases, by id
-	starved   map[string]bool // cases of which a Get brought no answer in time, by id
+	starved   map[string]bool // cases that the target had no room for: a Get brought no answer, or no operation was started, by id
 	told      map[string]bool // results that were announced, by id
 	// rehearsing is true while the results may be dropped: nobody is told of
 	// them.

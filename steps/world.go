@@ -24,6 +24,7 @@ type world struct {
 	began   time.Time
 	seat    *seat
 	starved atomic.Bool // a Get brought no answer
+	crowded atomic.Bool // an operation could not be started beside others
 	// turn is taken by the first Wait of the case, where cases take turns (see
 	// run.waitTurn), and given up by endTurn, if set, at the end.
 	turn    sync.Once
