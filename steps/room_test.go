@@ -85,12 +85,12 @@ func (s *frugalStarter) Start(ctx context.Context, q targets.StartRequest) (targ
 	return started, err
 }
 
-// TestQuota judges a server that runs five operations at a time: whatever that left
+// TestQuota judges a server that runs eight operations at a time: whatever that left
 // unjudged is judged with fewer cases at a time.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	target := honest(t, reference.Options{})
-	target.Starter = &frugalStarter{Starter: target.Starter, client: target.Endpoints[targets.REST].Client, most: 5}
+	target.Starter = &frugalStarter{Starter: target.Starter, client: target.Endpoints[targets.REST].Client, most: 8}
 	r := judge(t, target, Options{Run: []string{"cancel.accept.*", "cancel.state.code-1", "cancel.finished.preserves-*", siblings, "delete.after-cancel"}, Level: reports.LevelShould})
 	assert.Equal(t, reports.Conformant, r.Outcome, r.Reason)
 }
