@@ -110,6 +110,23 @@ Feature: A server without cancel
         | no body and no content type          |
         | no body and the content type of JSON |
 
+    Scenario: Nothing happens to one that somebody waits for
+      Given a server without cancel
+      And a running operation
+      When the client cancels it while somebody waits for it
+      Then it goes on as if nothing had been sent
+
+    Scenario Outline: Nothing happens to what has <ended>
+      Given a server without cancel
+      And an operation that has <ended>
+      When the client cancels it
+      Then it stays as it ended, as if nothing had been sent
+
+      Examples:
+        | ended     |
+        | succeeded |
+        | failed    |
+
     Scenario: It ends as it would have
       Given a server without cancel
       And an operation that is about to succeed

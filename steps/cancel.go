@@ -97,12 +97,29 @@ func (w *world) refused(c call) error {
 // cancel on the case's transport.
 func (w *world) unsupported() bool { return w.run.support[w.plan.transport].level == unsupportedCancel }
 
+// refusalOwner is the requirement that owns how the plain cancel of an operation in
+// progress is refused, or is not.
+func (w *world) refusalOwner() string {
+	switch {
+	case !w.unsupported():
+		return "cancel.accept.in-progress"
+	case w.rest():
+		return "cancel.unimplemented.http-501"
+	}
+	return "cancel.unimplemented.grpc-12"
+}
+
 // needCancel rules a case out on a server without cancel, or on one that answers
 // none: each would take the whole of timeouts.request.
 func (w *world) needCancel() error {
 	if w.unsupported() {
 		return inapplicable("the server does not support cancel")
 	}
+	return w.needAnswers()
+}
+
+// needAnswers rules a case out on a server that answers no cancel.
+func (w *world) needAnswers() error {
 	if w.run.health[w.plan.transport].cancelsHang() {
 		return inconclusive("no cancel was answered: all have timed out")
 	}

@@ -51,6 +51,9 @@ func TestTolerancesOfInterplay(t *testing.T) {
 		{variant: "forbids-anonymous", requirement: "auth.missing-credentials", transport: grpc, verdict: reports.Passed, note: "instead of UNAUTHENTICATED"},
 		{variant: "hides-from-strangers", requirement: "auth.insufficient", transport: rest, verdict: reports.Passed, note: "NOT_FOUND instead of"},
 		{variant: "looks-at-state", requirement: "auth.before-validation", transport: grpc, verdict: reports.Passed, note: "before the caller's permission"},
+		{variant: "no-cancel-finished-ok", requirement: "cancel.unimplemented.no-effect", transport: rest, verdict: reports.Passed},
+		{variant: "no-cancel-finished-precondition", requirement: "cancel.finished.status-legal", transport: grpc, verdict: reports.Passed},
+		{variant: "no-cancel", requirement: "cancel.finished.status-legal", transport: rest, verdict: reports.Passed},
 		{variant: "denies-in-other-words", requirement: "auth.no-existence-leak", transport: rest, verdict: reports.Passed, note: "another message"},
 		{variant: "protected-without-cancel", requirement: "auth.no-effect", transport: rest, verdict: reports.Passed},
 	} {

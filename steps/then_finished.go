@@ -17,15 +17,21 @@ func finishedSteps() []definition {
 	}
 }
 
-// thenUnchanged judges that a finished operation keeps its result, for the
-// observation window, and also where it is cancelled again: clients that got no
-// answer ask once more. Of what was cancelled cancel.repeat.single-outcome judges
-// further cancels.
+// thenUnchanged judges that a finished operation keeps its result. Where there is no
+// cancel, that is what UNIMPLEMENTED means.
 func thenUnchanged(ctx context.Context) error {
 	w := of(ctx)
-	if err := w.needCancel(); err != nil {
-		return err
+	if c := w.theCall(); w.unsupported() && unimplemented(c.Exchange) {
+		return inapplicable("the server does not support cancel: %s (see cancel.unimplemented.no-effect)", c.Status())
 	}
+	return w.staysEnded(ctx)
+}
+
+// staysEnded watches that a finished operation that was cancelled keeps its result,
+// for the observation window, and also where it is cancelled again: clients that
+// got no answer ask once more. Of what was cancelled cancel.repeat.single-outcome
+// judges further cancels.
+func (w *world) staysEnded(ctx context.Context) error {
 	if c := w.theCall(); c.err != nil {
 		return inconclusive("the cancel brought no answer: %v", c.err)
 	}
@@ -110,14 +116,22 @@ func (w *world) unlessLeftAloneToo(ctx context.Context, finding error) error {
 	return finding
 }
 
-// thenLegalFinished judges the code of a cancel of a finished operation.
+// thenLegalFinished judges the code of a cancel of a finished operation. It is legal
+// without cancel as well to look at the operation first. In what form a cancel is
+// sent says nothing there, where the request may be looked at first; nor does what
+// answers where there is no route.
 func thenLegalFinished(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
-	if err := w.needCancel(); err != nil {
+	_, formed := w.facts["form"]
+	need := w.needAnswers
+	if formed || w.run.support[w.plan.transport].asMissing {
+		need = w.needCancel
+	}
+	if err := need(); err != nil {
 		return err
 	}
-	switch _, formed := w.facts["form"]; {
+	switch {
 	case formed && c.err != nil:
 		return inconclusive("the cancel brought no answer: %v (see cancel.request)", c.err)
 	case formed:

@@ -138,7 +138,7 @@ func (w *world) unlessPlainToo(ctx context.Context, c call) error {
 		}
 	}
 	if control.err == nil && !control.Accepted() && control.Code == c.Code && control.HTTP == c.HTTP {
-		return inconclusive("the cancel of an operation in progress is refused with %s as well (see cancel.accept.in-progress)", control.Status())
+		return inconclusive("the cancel of an operation in progress is refused with %s as well (see %s)", control.Status(), w.refusalOwner())
 	}
 	return nil
 }

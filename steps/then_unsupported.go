@@ -18,6 +18,7 @@ func unsupportedSteps() []definition {
 		step(`the answer is that the method is not implemented`, thenUnimplemented),
 		step(`the answer carries the error in its JSON form`, thenUnimplementedJSON),
 		step(`it goes on as if nothing had been sent`, thenGoesOn),
+		step(`it stays as it ended, as if nothing had been sent`, thenEndUntouched),
 		step(`it succeeds as if nothing had been sent`, thenSucceedsStill),
 		step(`the client cancels it five times`, whenCancelsFive),
 		step(`the answers are all of UNIMPLEMENTED or none`, thenConsistent),
@@ -112,12 +113,46 @@ func thenGoesOn(ctx context.Context) error {
 	if err := w.notAccepted(); err != nil {
 		return err
 	}
-	return w.unaffectedBy(ctx, w.refusedSo(), func() error {
+	again := func() error {
 		if c := w.cancelAlike(ctx, w.it); c.err != nil || c.Accepted() {
 			return inconclusive("the cancel of another operation was answered otherwise: %s", c.Status())
 		}
 		return nil
-	})
+	}
+	if w.facts["while waiting"] == nil {
+		return w.unaffectedBy(ctx, w.refusedSo(), again)
+	}
+	return w.unlessWaitsDo(ctx, w.unaffectedBy(ctx, w.refusedSo(), func() error { return w.whileWaiting(ctx, w.it, again) }))
+}
+
+// unlessWaitsDo keeps the finding that an operation that somebody waited for was
+// touched only where another goes on that was waited for and not cancelled. Other
+// errors stay.
+func (w *world) unlessWaitsDo(ctx context.Context, finding error) error {
+	if !isViolation(finding) || w.run.scarce(w.it.role) {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, w.it.role)
+	if err != nil {
+		return err
+	}
+	if err := w.whileWaiting(ctx, op, func() error { return nil }); err != nil {
+		return err
+	}
+	if err := w.unaffected(ctx, op, "Waits alone"); err != nil {
+		return inconclusive("an operation that is waited for and not cancelled does not go on either (see wait.expiry-no-effect, cancel.isolation.rpc-abort): %v", err)
+	}
+	return finding
+}
+
+// thenEndUntouched judges that what had ended stays as it ended when its cancel is
+// answered UNIMPLEMENTED. After other answers cancel.finished.* judge that.
+func thenEndUntouched(ctx context.Context) error {
+	w := of(ctx)
+	if c := w.theCall(); c.err == nil && !unimplemented(c.Exchange) {
+		return inapplicable("the cancel of a finished operation is answered %s (see cancel.finished.preserves-success, cancel.finished.preserves-failure)", c.Status())
+	}
+	return w.staysEnded(ctx)
 }
 
 // refusedSo tells of the scenario's cancel by its answer.
@@ -130,7 +165,7 @@ func (w *world) notAccepted() error {
 	case c.err != nil:
 		return inconclusive("the cancel brought no answer: %v", c.err)
 	case c.Accepted():
-		return inapplicable("the cancel was accepted: %s (see cancel.unimplemented.%s)", c.Status(), map[bool]string{true: "http-501", false: "grpc-12"}[w.rest()])
+		return inapplicable("the cancel was accepted: %s (see %s)", c.Status(), w.refusalOwner())
 	}
 	return nil
 }

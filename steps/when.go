@@ -83,18 +83,30 @@ func whenCancelsAndFollows(ctx context.Context) error {
 	return err
 }
 
-// whenCancelsWaitedFor cancels an operation that one Wait has expired for, and
-// another is pending for, which goes on until the operation has ended.
+// whenCancelsWaitedFor cancels an operation while somebody waits for it, until it
+// has ended where the cancel is accepted.
 func whenCancelsWaitedFor(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.offered(ctx, targets.Wait); err != nil {
 		return err
 	}
-	w.facts["single"] = true
-	w.call(ctx, targets.Wait, waitRequest(w.it.name, probeWait), "")
+	w.facts["single"], w.facts["while waiting"] = true, true
+	return w.whileWaiting(ctx, w.it, func() error {
+		if err := whenCancels(ctx); err != nil || !w.theCall().Accepted() {
+			return err
+		}
+		s, err := w.settle(ctx, w.it)
+		w.facts["settled"] = s
+		return err
+	})
+}
+
+// whileWaiting has do done while a Wait is pending for an operation in progress that
+// another has expired for.
+func (w *world) whileWaiting(ctx context.Context, op *operation, do func() error) error {
+	w.call(ctx, targets.Wait, waitRequest(op.name, probeWait), "")
 	waiting, giveUp := context.WithCancel(ctx)
 	gone := make(chan struct{})
-	op := w.it
 	go func() {
 		defer close(gone)
 		w.keepWaiting(waiting, op)
@@ -106,12 +118,7 @@ func whenCancelsWaitedFor(ctx context.Context) error {
 	if err := w.inProgress(ctx, op); err != nil { // the Wait that expired may have ended it
 		return err
 	}
-	if err := whenCancels(ctx); err != nil || !w.theCall().Accepted() {
-		return err
-	}
-	s, err := w.settle(ctx, w.it)
-	w.facts["settled"] = s
-	return err
+	return do()
 }
 
 // cancelIt cancels the operation spoken of, for a When whose scenario does not

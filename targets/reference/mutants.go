@@ -22,7 +22,7 @@ func Mutants() []Mutant {
 		finishedMutants(),
 		agedMutants(),
 		kindMutants(),
-		unsupportedMutants(),
+		unsupportedMutants(), unsupportedCaseMutants(),
 		unknownMutants(),
 		errorMutants(),
 		errorKindMutants(),

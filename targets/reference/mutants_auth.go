@@ -115,7 +115,7 @@ func formAccessMutants() []Mutant {
 		}
 	}
 	waiting := func(op *longrunningpb.Operation) bool { return stateOf(op) == pending }
-	failedFirst := answersCallers(nil, in(func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) },
+	failedFirst := answersCallers(nil, in(hasFailed,
 		denyAs(refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished"))))
 	failedFirst.Target = asGoogle
 	formFirst := Fault{Options: protect, Target: asGoogle, REST: refuseIf(invalid("BODY_MALFORMED", "request body: unknown field"),

@@ -81,7 +81,7 @@ func finishedMutants() []Mutant {
 	}
 	mutants = append(mutants,
 		some("failed-aborted", "Answers ABORTED to the cancel of what has failed.", codes.Aborted,
-			func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }),
+			hasFailed),
 		some("cancelled-invalid-argument", "Takes the cancel of what is cancelled for a malformed request.", codes.InvalidArgument, isCancelled))
 	mutants = append(mutants,
 		Mutant{Name: "finished-404-later", Doc: "Forgets what it could cancel soon after its end, while Get finds it for longer.",

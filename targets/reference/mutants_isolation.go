@@ -154,17 +154,7 @@ func siblingMutants() []Mutant {
 			}}},
 		{Name: "disconnect-fails", Doc: "Passes the context of a Wait on to the work: it fails when that call is aborted.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
-			Fault: Fault{Service: func(next Service) Service {
-				var abandoned sync.Map // names
-				return waitService{failing(&abandoned, codes.DeadlineExceeded)(next),
-					func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
-						op, err := next.Wait(ctx, r)
-						if ctx.Err() != nil && before != nil && !before.GetDone() {
-							abandoned.Store(r.GetName(), true)
-						}
-						return op, err
-					}}
-			}}},
+			Fault:  Fault{Service: func(next Service) Service { return disconnectEnds(next, codes.DeadlineExceeded) }}},
 		{Name: "get-disconnect-cancels", Doc: "Binds the work to the Get that looks at it, which takes 8 ms.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -333,4 +323,16 @@ func rejectedMutants() []Mutant {
 				http.Error(w, "unsupported media type", http.StatusUnsupportedMediaType)
 			})}},
 	}
+}
+
+// disconnectEnds shows an operation ended with a code once a Wait for it was given up.
+func disconnectEnds(next Service, code codes.Code) Service {
+	var abandoned sync.Map // names
+	return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		op, err := next.Wait(ctx, r)
+		if ctx.Err() != nil && before != nil && !before.GetDone() {
+			abandoned.Store(r.GetName(), true)
+		}
+		return op, err
+	})(failing(&abandoned, code)(next))
 }

@@ -223,7 +223,7 @@ func kindMutants() []Mutant {
 		mutant(Nested, "nested-forgotten", "Forgets a cancelled child 60 ms after it was first seen done.", forgets, "cancel.state.retention"),
 		mutant(Nested, "nested-unlisted", "Lists no child that was cancelled.", unlists, unlisted),
 		mutant(Pending, "pending-unlisted", "Lists what has begun, and what still may: not what was cancelled in its queue.", unlists, unlisted),
-		mutant(Failing, "failed-listed-running", "Lists from an index that is told of successes only.", listedRunning(func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }), "list.consistent-with-get"),
+		mutant(Failing, "failed-listed-running", "Lists from an index that is told of successes only.", listedRunning(hasFailed), "list.consistent-with-get"),
 		mutant(Nested, "nested-gap", "Moves a cancelled child to another table, and for 30 ms finds it in neither.", gap, "get.after-cancel.continuous"),
 		mutant(Pending, "pending-gap", "Moves what is cancelled from its queue to a table, and for 30 ms finds it in neither.", gap, "get.after-cancel.continuous"),
 		mutant(Nested, "nested-wait-not-woken", "Wakes those who wait for a child when it ends by itself, but not when it is cancelled.", sleepy, waitReleased),

@@ -119,7 +119,7 @@ func differMutants() []Mutant {
 		unseen("children-over-rest-alone", "Finds names of several segments over REST only.", targets.GRPC, ofKind(Nested, invisible(targets.GRPC))),
 		finished("cancelled-differs", "Answers OK over gRPC to the cancel of what was cancelled, which REST refuses.", isCancelled),
 		finished("failed-differs", "Answers OK over gRPC to the cancel of what has failed, which REST refuses.",
-			func(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }),
+			hasFailed),
 		{Name: "finished-differs-in-code", Doc: "Answers ABORTED over REST to the cancel of what has succeeded, and FAILED_PRECONDITION over gRPC.",
 			Breaks: []string{parity}, BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.finished.status-preferred", parity}},
 			Fault: Fault{Service: cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {

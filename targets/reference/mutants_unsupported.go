@@ -128,12 +128,58 @@ func unsupportedMutants() []Mutant {
 	}
 }
 
+// unsupportedCaseMutants have no cancel, and say so wrongly of what has ended, or
+// touch what has ended or is waited for.
+func unsupportedCaseMutants() []Mutant {
+	const immutable = "operation.terminal.result-immutable"
+	cancel := func(op *longrunningpb.Operation) { end(op, codes.Canceled, cancelMessage) }
+	succeeded := func(op *longrunningpb.Operation) bool { return op.GetResponse() != nil }
+	touches := func(name, doc string, of func(op *longrunningpb.Operation) bool) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.unimplemented.no-effect", immutable},
+			Fault: Fault{Options: noCancel, Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.again > 0 && of(op) {
+					cancel(op)
+				}
+				return nil
+			})}}
+	}
+	return []Mutant{
+		touches("unimplemented-but-overwrites-success", "Answers UNIMPLEMENTED, and cancels what has succeeded.", succeeded),
+		touches("unimplemented-but-overwrites-failure", "Answers UNIMPLEMENTED, and cancels what has failed.", hasFailed),
+		{Name: "no-cancel-finished-500", Doc: "Has no cancel, and fails on that of what has ended, which has no worker to ask.",
+			Breaks: []string{"cancel.finished.status-legal"}, Fault: Fault{Options: noCancel, Service: refuseFinished(codes.Internal)}},
+		{Name: "no-cancel-finished-not-found", Doc: "Has no cancel, and looks for what is to be cancelled among the running operations.",
+			Breaks: []string{"cancel.finished.status-legal"}, Fault: Fault{Options: noCancel, Service: refuseFinished(codes.NotFound)}},
+		{Name: "no-cancel-finished-overwrites", Doc: "Has no cancel, and answers OK to that of what has succeeded, which it cancels.",
+			Breaks: []string{"cancel.finished.preserves-success", immutable},
+			Fault:  Fault{Options: noCancel, Service: overwrites(func(_ history, op *longrunningpb.Operation) bool { return succeeded(op) }, cancel)}},
+		{Name: "no-cancel-disconnect-cancels", Doc: "Has no cancel, and takes a Wait that is given up for one.",
+			Breaks: []string{"cancel.isolation.rpc-abort"},
+			Fault:  Fault{Options: noCancel, Service: func(next Service) Service { return disconnectEnds(next, codes.Canceled) }}},
+		{Name: "unimplemented-but-frees-waiters", Doc: "Lets go those who wait by an end of the operation, and then answers UNIMPLEMENTED.",
+			Breaks: []string{"cancel.unimplemented.no-effect"},
+			Fault: Fault{Service: func(next Service) Service {
+				waited := newNameSet()
+				noted := waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+					waited.add(r.GetName())
+					return next.Wait(ctx, r)
+				})(next)
+				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+					if waited.has(r.GetName()) > 0 {
+						_ = next.Cancel(ctx, r)
+					}
+					return unimplemented("CancelOperation")
+				})(noted)
+			}}},
+	}
+}
+
 // unimplementedBut has no cancel, and yet an operation that was to be cancelled
 // ends with a code where it applies.
 func unimplementedBut(name, doc string, applies func(h history, op *longrunningpb.Operation) bool, code codes.Code) Mutant {
 	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.unimplemented.no-effect"},
 		Fault: Fault{Options: noCancel, Service: remembering(func(h history, op *longrunningpb.Operation) error {
-			if h.cancels > 0 && applies(h, op) {
+			if h.cancels > h.again && applies(h, op) {
 				op.Done = true
 				end(op, code, "stopped")
 			}

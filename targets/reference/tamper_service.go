@@ -42,6 +42,9 @@ func isCancelled(op *longrunningpb.Operation) bool {
 	return op.GetDone() && op.GetError().GetCode() == int32(codes.Canceled)
 }
 
+// hasFailed tells whether an operation has ended with another error than CANCELLED.
+func hasFailed(op *longrunningpb.Operation) bool { return op.GetError() != nil && !isCancelled(op) }
+
 // editMetadata changes the fields of an operation's metadata.
 func editMetadata(op *longrunningpb.Operation, edit func(fields map[string]*structpb.Value)) {
 	s := new(structpb.Struct)

@@ -28,9 +28,14 @@ func optionVariants() []Variant {
 		v.Alone = true
 		return v
 	}
+	looksFirst := func(name, doc string, code codes.Code) Variant {
+		return Variant{Name: name, Alone: true, Doc: doc, Fault: Fault{Options: noCancel, Service: refuseFinished(code)}}
+	}
 	bestEffort := func(t *targets.Target) { t.Guaranteed = false }
 	return []Variant{
 		without("no-cancel", "Has no cancel and says so.", noCancel),
+		looksFirst("no-cancel-finished-ok", "Has no cancel, and nothing to do for that of what has ended, which it answers OK.", codes.OK),
+		looksFirst("no-cancel-finished-precondition", "Has no cancel, and refuses that of what has ended for its state.", codes.FailedPrecondition),
 		without("no-list", "Has no List.", func(o *Options) { o.NoList = true }),
 		without("no-wait", "Has no Wait.", func(o *Options) { o.NoWait = true }),
 		without("no-delete", "Has no Delete.", func(o *Options) { o.NoDelete = true }),
