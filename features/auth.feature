@@ -35,6 +35,17 @@ Feature: Who may cancel
         | pending |
         | nested  |
 
+    Scenario Outline: Without credentials what has <ended> cannot be cancelled either
+      Given an operation that has <ended>
+      When a caller without credentials cancels it
+      Then the caller is told to say who it is
+
+      Examples:
+        | ended          |
+        | succeeded      |
+        | failed         |
+        | been cancelled |
+
     Scenario: Without credentials it cannot be cancelled once more
       Given a slow operation
       When its owner cancels it and, before it has stopped, a caller without credentials does
@@ -102,16 +113,18 @@ Feature: Who may cancel
         | stranger                   |
         | caller without credentials |
 
-    Scenario Outline: A stranger is not told what has ended
+    Scenario Outline: A <who> is not told what has <ended>
       Given an operation that has <ended>
       And a name that no operation has
-      When a stranger cancels it, and that name
+      When a <who> cancels it, and that name
       Then both answers are the same
 
       Examples:
-        | ended          |
-        | succeeded      |
-        | been cancelled |
+        | who                        | ended          |
+        | stranger                   | succeeded      |
+        | stranger                   | been cancelled |
+        | caller without credentials | succeeded      |
+        | caller without credentials | been cancelled |
 
     Scenario: A stranger is not told by Get what exists
       Given a running operation
@@ -139,10 +152,16 @@ Feature: Who may cancel
         | succeeded      |
         | failed         |
 
-    Scenario: Credentials come before the operation's state
-      Given an operation that has succeeded
+    Scenario Outline: Credentials come before the operation's state
+      Given an operation that has <ended>
       When a caller without credentials cancels it
       Then the caller is denied all the same
+
+      Examples:
+        | ended          |
+        | been cancelled |
+        | succeeded      |
+        | failed         |
 
     @rest
     Scenario: Permission comes before the request's form

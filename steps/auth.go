@@ -223,6 +223,8 @@ func thenUnauthenticated(ctx context.Context) error {
 			return err
 		}
 		return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is accepted")
+	case w.toldEnded(c):
+		return w.stateFirst(c)
 	}
 	return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is not answered UNAUTHENTICATED")
 }
@@ -252,13 +254,33 @@ func thenForbidden(ctx context.Context) error {
 	return w.fail(c, want, "the cancel of a caller without permission is not answered PERMISSION_DENIED")
 }
 
+// toldEnded tells whether the cancel of a finished operation was refused for
+// another reason than its caller.
+func (w *world) toldEnded(c call) bool {
+	return w.it.lastDone() && !c.Accepted() && !isDenied(c.Exchange) && !notFound(c.Exchange) && !serverFault(c.Exchange)
+}
+
+// stateFirst rules on such a refusal: whether the state may be looked at before the
+// caller is a question of the order alone.
+func (w *world) stateFirst(c call) error {
+	return inapplicable("the cancel of a finished operation is answered %s (see auth.before-validation)", c.Status())
+}
+
+// denialOwner is the requirement that owns how a call was denied.
+func denialOwner(c call) string {
+	if c.Principal == targets.Nobody {
+		return "auth.missing-credentials"
+	}
+	return "auth.insufficient"
+}
+
 // denied lets a scenario go on whose cancel was to be denied, in whatever way.
 func (w *world) denied(ctx context.Context, c call) error {
 	switch {
 	case c.Accepted():
-		return inconclusive("the cancel was not denied: %s (see auth.insufficient)", c.Status())
+		return inconclusive("the cancel was not denied: %s (see %s)", c.Status(), denialOwner(c))
 	case serverFault(c.Exchange):
-		return inconclusive("the cancel was answered %s (see auth.insufficient)", c.Status())
+		return inconclusive("the cancel was answered %s (see %s)", c.Status(), denialOwner(c))
 	}
 	return w.noCancelHere(ctx, c)
 }
@@ -282,6 +304,9 @@ func thenDeniedFirst(ctx context.Context) error {
 	c := w.theCall()
 	if isDenied(c.Exchange) {
 		return nil
+	}
+	if c.Accepted() && c.Principal == targets.Nobody {
+		return w.denied(ctx, c)
 	}
 	if err := w.noCancelHere(ctx, c); err != nil {
 		return err

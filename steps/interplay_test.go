@@ -51,6 +51,8 @@ func TestTolerancesOfInterplay(t *testing.T) {
 		{variant: "forbids-anonymous", requirement: "auth.missing-credentials", transport: grpc, verdict: reports.Passed, note: "instead of UNAUTHENTICATED"},
 		{variant: "hides-from-strangers", requirement: "auth.insufficient", transport: rest, verdict: reports.Passed, note: "NOT_FOUND instead of"},
 		{variant: "looks-at-state", requirement: "auth.before-validation", transport: grpc, verdict: reports.Passed, note: "before the caller's permission"},
+		{variant: "looks-at-state", requirement: "auth.missing-credentials", transport: rest, verdict: reports.Passed},
+		{variant: "looks-at-state", requirement: "auth.no-existence-leak", transport: grpc, verdict: reports.Passed},
 		{variant: "no-cancel-finished-ok", requirement: "cancel.unimplemented.no-effect", transport: rest, verdict: reports.Passed},
 		{variant: "no-cancel-finished-precondition", requirement: "cancel.finished.status-legal", transport: grpc, verdict: reports.Passed},
 		{variant: "no-cancel", requirement: "cancel.finished.status-legal", transport: rest, verdict: reports.Passed},

@@ -254,7 +254,25 @@ func callerCaseMutants() []Mutant {
 		}
 		return next.Cancel(ctx, r)
 	}
+	finished := func(name, doc, breaks string, of func(op *longrunningpb.Operation) bool, answer error) Mutant {
+		f := answersCallers(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if of(peek(ctx, next, r.GetName())) {
+				return answer
+			}
+			return next.Cancel(ctx, r)
+		}, nil)
+		f.Target = asGoogle
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks}, Fault: f}
+	}
 	return []Mutant{
+		finished("anonymous-success-ok", "Has nothing to do for what has succeeded, and answers OK before it asks who calls.", "auth.missing-credentials",
+			func(op *longrunningpb.Operation) bool { return op.GetResponse() != nil }, nil),
+		finished("anonymous-failure-ok", "Has nothing to do for what has failed, and answers OK before it asks who calls.", "auth.missing-credentials", hasFailed, nil),
+		finished("anonymous-cancelled-ok", "Has nothing to do for what is cancelled, and answers OK before it asks who calls.", "auth.missing-credentials", isCancelled, nil),
+		finished("looks-at-failure-before-credentials", "Refuses to cancel what has failed before it asks who calls.", "auth.before-validation",
+			hasFailed, refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished")),
+		finished("leaks-what-ended-to-all", "Has another way to tell callers who they must be where an operation has ended.", leak,
+			(*longrunningpb.Operation).GetDone, refuse(codes.Unauthenticated, "SIGN_IN", "sign in to see the archive")),
 		{Name: "leaks-children", Doc: "Looks a child up before it asks whether a stranger may cancel it.", Breaks: []string{leak}, Fault: answersCallers(nil, leaks)},
 		{Name: "leaks-children-to-all", Doc: "Looks a child up before it asks who calls.", Breaks: []string{leak}, Fault: answersCallers(leaks, nil)},
 		{Name: "leaks-queue", Doc: "Denies strangers what is queued with a reason of its own.", Breaks: []string{leak},

@@ -323,7 +323,7 @@ func denialVariants() []Variant {
 		{Name: "hides-from-strangers", Doc: "Answers NOT_FOUND to callers without permission, whatever exists.",
 			Fault: answersCallers(nil, denyAs(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "no such operation")))},
 		{Name: "looks-at-state", Doc: "Looks at the state of an operation before it checks the caller: a note in the profile lro.",
-			Fault: answersCallers(nil, stateFirst)},
+			Fault: answersCallers(stateFirst, stateFirst)},
 		{Name: "denies-in-other-words", Doc: "Has another message for the denial where there is no such operation.",
 			Fault: answersCallers(nil, nameItself)},
 		{Name: "denies-in-turn", Doc: "Has two guards that deny with reasons of their own, whatever exists.", Fault: Fault{Options: protect, Service: deniesInTurn}},
