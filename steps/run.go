@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +51,7 @@ type run struct {
 	left     []string        // operations that could not be cancelled at the end
 	problem  string          // why the role running cannot be started
 	ran      bool            // an operation of that role was started
+	warm     time.Time       // until when the first start is asked for again; zero before
 }
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
@@ -86,59 +85,6 @@ func (r *run) role(role targets.Role) error {
 		return untested("operations."+string(role), "no operation of the role %s can be started: operations.%s is not configured", role, role)
 	}
 	return nil
-}
-
-// start starts an operation of a role for a case and enters it in the ledger.
-func (w *world) start(ctx context.Context, role targets.Role, id string) (*operation, error) {
-	r := w.run
-	if err := r.role(role); err != nil {
-		return nil, err
-	}
-	if op := w.takeSpare(role, id); op != nil {
-		return op, nil
-	}
-	if n := r.started.Add(1); n > foreignLimit && !r.mayStartMany() {
-		return nil, inconclusive("more than %d operations on a target that is not loopback need --yes or confirm: true", foreignLimit)
-	}
-	begun := time.Now()
-	r.starting.Add(1)
-	defer r.starting.Add(-1)
-	beside := w.othersGoOn()
-	started, err := r.tryStart(ctx, role, id)
-	if err != nil && w.makesRoom(ctx) {
-		started, err = r.tryStart(ctx, role, id)
-	}
-	if started.Exchange.Request.Line != "" {
-		w.record(started.Exchange, "start of role "+string(role))
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, stopped(ctx)
-		}
-		w.pulse(ctx, err)
-		if role == targets.Running {
-			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
-		}
-		var none *targets.NoAnswer
-		beside = (beside || w.othersGoOn()) && !errors.As(err, &none)
-		if beside {
-			r.tellCrowded()
-			w.crowded.Store(true)
-		}
-		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.advice(started, beside))
-	}
-	op := &operation{name: started.Name, role: role, started: started, begun: begun}
-	r.mu.Lock()
-	r.owned[op.name] = true
-	r.ran = r.ran || role == targets.Running
-	if !r.target.Roles[role].Foreign {
-		r.open[op.name] = false
-	}
-	r.mu.Unlock()
-	w.mu.Lock()
-	w.mine = append(w.mine, op)
-	w.mu.Unlock()
-	return op, nil
 }
 
 // pulse asks the target for an operation of this run after a start that
@@ -210,87 +156,6 @@ func (w *world) othersGoOn() bool {
 		}
 	}
 	return len(r.open) > own
-}
-
-// advice goes with a start that failed while operations were in progress: those of
-// other cases, beside it, or of this one.
-func (w *world) advice(refused targets.Started, beside bool) string {
-	if !w.run.single.Load() {
-		switch {
-		case !beside:
-			return ""
-		case transient(refused.Exchange):
-			return " (where the target runs few operations at a time, use --concurrency 1; where it takes few calls a second, --rate)"
-		}
-		return " (where the target runs one operation at a time, use --concurrency 1)"
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !slices.ContainsFunc(w.mine, func(op *operation) bool { return !op.over.Load() && !op.lastDone() }) {
-		return ""
-	}
-	return " (while another of the scenario was in progress: a target that runs one operation at a time cannot show what takes two; exclude takes the requirement out)"
-}
-
-// makesRoom brings down, where one case is at work at a time, what others have
-// left behind: the target may run no more than one operation. Elsewhere it ends what
-// only grows old. It tells whether there was any.
-func (w *world) makesRoom(ctx context.Context) bool {
-	r := w.run
-	if !r.single.Load() {
-		return w.makesRoomOfAged(ctx)
-	}
-	open := w.openElsewhere()
-	ctx, cancel := context.WithTimeout(ctx, w.settleFor())
-	defer cancel()
-	left := r.bringDown(ctx, open)
-	for name := range open {
-		if _, runs := left[name]; !runs {
-			r.ended(name)
-		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range r.support {
-		s.spare = nil
-	}
-	return len(open) > 0
-}
-
-// takeSpare gives the case the operation that was started before the first
-// case and only looked at since.
-func (w *world) takeSpare(role targets.Role, id string) *operation {
-	if role != targets.Running || id != "" {
-		return nil
-	}
-	w.run.mu.Lock()
-	defer w.run.mu.Unlock()
-	s := w.run.support[w.plan.transport]
-	op := s.spare
-	if op == nil {
-		return nil
-	}
-	s.spare = nil
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.mine = append(w.mine, op)
-	return op
-}
-
-// tryStart starts one operation; a transient refusal is tried three times in all.
-func (r *run) tryStart(ctx context.Context, role targets.Role, id string) (targets.Started, error) {
-	for try := 1; ; try++ {
-		started, err := r.begin(ctx, targets.StartRequest{Role: role, ID: id})
-		if err == nil && strings.TrimSpace(started.Name) == "" {
-			err = errors.New("the recipe gave no name")
-		}
-		if err == nil || try == 3 || !transient(started.Exchange) || ctx.Err() != nil {
-			return started, err
-		}
-		if !sleep(ctx, time.Duration(try)*100*time.Millisecond) {
-			return started, err
-		}
-	}
 }
 
 func (r *run) mayStartMany() bool {
