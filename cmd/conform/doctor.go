@@ -81,6 +81,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	}
 	if reached {
 		d.roles(ctx)
+		d.lists(ctx)
 	}
 	if n := signals.number(); n != 0 {
 		return &ending{code: 128 + n}
@@ -106,7 +107,7 @@ func (d *doctor) reach(ctx context.Context, t targets.Transport, ep *targets.End
 		d.proxied(t, ep)
 		return false
 	case ex.Code == codes.Unauthenticated || ex.Code == codes.PermissionDenied:
-		d.fault("%s %s: %s; set auth in the target file, or look at its token", t, ep.Address, ex.Status())
+		d.fault("%s %s: %s; set auth in the target file, or look at its token", t, ep.Address, answered(ex))
 	case ex.Code == codes.NotFound && notFoundAdvice(ex) == "":
 		d.well("%s %s: answers, NOT_FOUND to an operation that is not there", t, ep.Address)
 	case ex.Code == codes.NotFound:
@@ -114,7 +115,7 @@ func (d *doctor) reach(ctx context.Context, t targets.Transport, ep *targets.End
 	case ex.HTTP >= 300 && ex.HTTP < 400:
 		d.fault("%s %s: %s; the server redirects: set the address that it redirects to", t, ep.Address, ex.Status())
 	default:
-		d.advise("%s %s: answers %s to an operation that is not there; NOT_FOUND is usual", t, ep.Address, ex.Status())
+		d.advise("%s %s: answers %s to an operation that is not there; NOT_FOUND is usual", t, ep.Address, answered(ex))
 	}
 	d.clock(ex)
 	return true
@@ -182,7 +183,7 @@ func (d *doctor) role(ctx context.Context, role targets.Role) {
 		case err != nil:
 			complain("  %s: Get: no answer: %v", t, err)
 		case !ex.Accepted():
-			complain("  %s: Get: %s; is its name what the recipe's `name` points at, and rest.url the base of it?", t, ex.Status())
+			complain("  %s: Get: %s; %s", t, answered(ex), getAdvice(ex))
 		case done(ex) && role != targets.Succeeding && role != targets.Failing:
 			complain("  %s: Get: it is done already; it must keep running until it is cancelled", t)
 		default:
@@ -219,7 +220,7 @@ func (d *doctor) cancel(ctx context.Context, t targets.Transport, role targets.R
 	case err != nil:
 		d.advise("  %s: Cancel: no answer: %v", t, err)
 	case !ex.Accepted():
-		d.advise("  %s: Cancel: %s; a run will tell whether that is a fault", t, ex.Status())
+		d.advise("  %s: Cancel: %s; a run will tell whether that is a fault", t, answered(ex))
 	default:
 		d.well("  %s: Cancel: %s", t, ex.Status())
 		d.settle(ctx, t, own.Name)
@@ -230,18 +231,21 @@ func (d *doctor) cancel(ctx context.Context, t targets.Transport, role targets.R
 func (d *doctor) settle(ctx context.Context, t targets.Transport, name string) {
 	ctx, stop := context.WithTimeout(ctx, d.target.Timeouts.Settle)
 	defer stop()
-	began := time.Now()
+	began, last := time.Now(), "nothing"
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		ex, err := d.get(ctx, t, name)
+		if ctx.Err() == nil || err == nil { // not the call that the end of the time has cut
+			last = shows(ex, err)
+		}
 		if err == nil && done(ex) {
 			d.well("  %s: done %v after the cancel", t, time.Since(began).Round(time.Millisecond))
 			return
 		}
 		select {
 		case <-ctx.Done():
-			d.advise("  %s: not done within timeouts.settle (%v) of the cancel", t, d.target.Timeouts.Settle)
+			d.advise("  %s: not done within timeouts.settle (%v) of the cancel; Get showed last: %s", t, d.target.Timeouts.Settle, last)
 			return
 		case <-tick.C:
 		}
