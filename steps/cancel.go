@@ -20,8 +20,26 @@ func (w *world) cancel(ctx context.Context, op *operation) call {
 func (op *operation) attempt() {
 	op.looking.Lock()
 	defer op.looking.Unlock()
+	op.cancels++
 	if op.attempted.IsZero() {
 		op.attempted = time.Now()
+	}
+}
+
+// asked tells how many cancels of the operation were sent.
+func (op *operation) asked() int {
+	op.looking.Lock()
+	defer op.looking.Unlock()
+	return op.cancels
+}
+
+// cancelAsOften cancels an operation until it was asked to stop so often, or does not
+// answer. The last answer is returned.
+func (w *world) cancelAsOften(ctx context.Context, op *operation, times int) call {
+	for {
+		if c := w.cancel(ctx, op); c.err != nil || op.asked() >= times {
+			return c
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type operation struct {
 	snapshots []snapshot  // in the order in which they were received
 	accepted  time.Time   // when the first accepted cancel was answered; zero before
 	attempted time.Time   // when the first cancel was sent, whatever came of it
+	cancels   int         // how many were sent
 	alias     bool        // Get shows it under an alias (project number for id)
 	flagSet   bool        // its metadata has shown a cancellation as requested
 	over      atomic.Bool // it needs no cancel at the end of the case

@@ -136,18 +136,19 @@ func thenLegalFinished(ctx context.Context) error {
 		return inconclusive("the cancel brought no answer: %v (see cancel.request)", c.err)
 	case formed:
 		return w.unlessFormToo(ctx, w.legalFinished(ctx, c))
-	case c.err != nil:
-		return w.finishedSilence(ctx, c)
 	}
-	for range laterToo {
-		if err := w.legalFinished(ctx, c); err != nil {
-			return err
-		}
-		if c = w.cancel(ctx, w.it); c.err != nil || transient(c.Exchange) {
+	for later := 0; ; later++ {
+		switch {
+		case c.err != nil:
+			return w.finishedSilence(ctx, c)
+		case later > 0 && transient(c.Exchange):
 			return nil
 		}
+		if err := w.legalFinished(ctx, c); err != nil || later == laterToo {
+			return err
+		}
+		c = w.cancel(ctx, w.it)
 	}
-	return w.legalFinished(ctx, c)
 }
 
 // laterToo is how many cancels of one finished operation more are judged: clients
@@ -202,15 +203,16 @@ func (w *world) someCancel(ctx context.Context, such func(call) bool) bool {
 	}) != nil
 }
 
-// finishedSilence judges a cancel of a finished operation that brought no answer.
+// finishedSilence judges a cancel of a finished operation that brought no answer. It
+// need not be the first that does not.
 func (w *world) finishedSilence(ctx context.Context, c call) error {
-	role := w.it
+	it, times := w.it, w.it.asked()
 	err := w.silent(ctx, c, func() (call, error) {
-		op, err := w.again(ctx, role)
+		op, err := w.again(ctx, it)
 		if err != nil {
 			return call{}, err
 		}
-		return w.cancel(ctx, op), nil
+		return w.cancelAsOften(ctx, op, times), nil
 	}, w.plainCancel(ctx))
 	if err != nil {
 		return err

@@ -83,6 +83,10 @@ func thenRepeatsLegal(ctx context.Context) error {
 	w := of(ctx)
 	var errs []error
 	for _, r := range w.repetitions() {
+		if r.err != nil {
+			errs = append(errs, w.laterSilence(ctx, r))
+			continue
+		}
 		errs = append(errs, w.unlessFinishedSo(ctx, r, w.legal(r)))
 	}
 	return w.unlessFormToo(ctx, gravest(errs))
@@ -178,10 +182,15 @@ func thenRepeatsAccepted(ctx context.Context) error {
 	return gravest(errs)
 }
 
-// repeatSilence judges a repeated cancel that brought no answer.
+// acceptedTimes is how many cancels the scenarios of cancel.repeat.accepted send.
+const acceptedTimes = 3
+
+// repeatSilence judges a repeated cancel that brought no answer. It need not be the
+// first repetition that does not.
 func (w *world) repeatSilence(ctx context.Context, r repetition) error {
-	err := w.silent(ctx, r.call, func() (call, error) {
-		op, err := w.startInProgress(ctx, w.it.role)
+	role, times := r.op.role, r.op.asked()
+	fresh := func(role targets.Role) (call, error) {
+		op, err := w.startInProgress(ctx, role)
 		if err != nil {
 			return call{}, err
 		}
@@ -189,15 +198,52 @@ func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 			return call{}, err
 		}
 		op.over.Store(true)
-		return w.cancel(ctx, op), nil
-	}, w.plainCancel(ctx))
-	if err != nil {
+		return w.cancelAsOften(ctx, op, times), nil
+	}
+	if err := w.silent(ctx, r.call, func() (call, error) { return fresh(role) }, w.plainCancel(ctx)); err != nil {
 		return err
 	}
-	if w.it.role == targets.Slow && !w.hangs(ctx, true) {
-		return inconclusive("a repeated cancel of an operation that is slow to stop brings no answer, while that of a running one does (see cancel.response.returns-promptly)")
+	if role == targets.Slow {
+		if times == 2 && !w.hangs(ctx, true) {
+			return inconclusive("a repeated cancel of an operation that is slow to stop brings no answer, while that of a running one does (see cancel.response.returns-promptly)")
+		}
+	} else if err := w.unlessFinishedSilentToo(ctx, role, times); err != nil {
+		return err
 	}
 	return w.fail(r.call, "an answer", "a repeated cancel brings no answer, again on fresh operations, while first cancels are answered")
+}
+
+// unlessFinishedSilentToo is a ruling where the cancel of what has ended brings no
+// answer either when it is sent as often: the first may have finished the operation,
+// and cancel.finished.status-legal owns that.
+func (w *world) unlessFinishedSilentToo(ctx context.Context, role targets.Role, times int) error {
+	op, err := w.cancelled(ctx, role)
+	switch {
+	case ctx.Err() != nil:
+		return stopped(ctx)
+	case err != nil && op != nil && !op.acceptedAt().IsZero() && !op.lastDone():
+		return nil // a cancel does not finish it that soon
+	case err != nil:
+		return err
+	}
+	if c := w.cancelAsOften(ctx, op, times); c.err != nil {
+		return inconclusive("a repeated cancel of a finished operation brings no answer either: %v (see cancel.finished.status-legal)", c.err)
+	}
+	return nil
+}
+
+// laterSilence judges a repeated cancel that brought no answer where that is not for
+// cancel.repeat.accepted, which sends fewer, and none in another form or to other kinds.
+func (w *world) laterSilence(ctx context.Context, r repetition) error {
+	_, formed := w.facts["form"]
+	often, other := r.op.asked() > acceptedTimes, r.op.role != targets.Running && r.op.role != targets.Slow
+	switch {
+	case formed, !often && !other:
+		return inconclusive("a repeated cancel brought no answer: %v (see cancel.repeat.accepted)", r.err)
+	case !often && w.hangs(ctx, true):
+		return inconclusive("a repeated cancel of a running operation brings no answer either: %v (see cancel.repeat.accepted)", r.err)
+	}
+	return w.repeatSilence(ctx, r)
 }
 
 // controlCancel is the plain cancel of a fresh operation of a role.

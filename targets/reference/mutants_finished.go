@@ -125,6 +125,18 @@ func finishedMutants() []Mutant {
 				return err
 			}}
 		}}})
+	mutants = append(mutants, Mutant{Name: "finished-third-cancel-hangs", Doc: "Answers two cancels of a finished operation, and waits for ever in the third for a worker that has gone.",
+		Breaks: []string{"cancel.finished.status-legal"},
+		Fault: Fault{Options: longStop, Service: func(next Service) Service {
+			known := newLedger(next)
+			return canceller{known, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+				err := ledger.Cancel(ctx, r)
+				if h, _ := known.of(r.GetName()); h.again > 2 {
+					return pass(ctx, forever)
+				}
+				return err
+			}}
+		}}})
 	mutants = append(mutants, waitedMutants()...)
 	return append(mutants, Mutant{Name: "finished-unimplemented", Doc: "Answers UNIMPLEMENTED to the cancel of a finished operation, and is busy at every other.",
 		Breaks: []string{"cancel.finished.status-preferred"}, Fault: Fault{Options: longStop, Service: unimplementedOrBusy}})

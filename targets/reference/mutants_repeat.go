@@ -47,6 +47,10 @@ func repeatMutants() []Mutant {
 				}
 				return plainCancel(ctx, next, name)
 			})}},
+		{Name: "fifth-cancel-never-answered", Doc: "Queues the cancels of an operation for its worker, in a queue with room for four.", Breaks: []string{legal},
+			Fault: Fault{Options: longEnough, Service: fullQueue(func(h history) bool { return h.cancels > 4 })}},
+		{Name: "nested-repeat-never-answered", Doc: "Takes the lock of a parent for the cancel of a child, and waits for it in the next.", Breaks: []string{legal},
+			Fault: Fault{Options: longEnough, Service: fullQueue(func(h history) bool { return h.kind == Nested && h.cancels > 1 })}},
 		{Name: "repeat-fails-later", Doc: "Fails on a cancel that comes when the worker has taken note of the first.", Breaks: []string{legal},
 			Fault: Fault{Service: func(next Service) Service {
 				known := newLedger(next)
@@ -133,6 +137,21 @@ func repeatMutants() []Mutant {
 					return plainCancel(ctx, next, name)
 				})(shown)
 			}}},
+	}
+}
+
+// fullQueue never answers the cancel of an operation in progress where its history is so.
+func fullQueue(full func(h history) bool) func(Service) Service {
+	return func(next Service) Service {
+		known := newLedger(next)
+		return canceller{known, func(ctx context.Context, ledger Service, r *longrunningpb.CancelOperationRequest) error {
+			err := ledger.Cancel(ctx, r)
+			h, _ := known.of(r.GetName())
+			if op := peek(ctx, next, r.GetName()); full(h) && op != nil && !op.GetDone() {
+				return pass(ctx, forever)
+			}
+			return err
+		}}
 	}
 }
 
