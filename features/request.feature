@@ -47,10 +47,10 @@ Feature: What a cancel request may carry
       Then the cancel counts like a plain one
 
       Examples:
-        | body                             |
-        | an empty object                  |
-        | an empty object with spaces      |
-        | an empty object with a line feed |
+        | body                                    |
+        | an empty object                         |
+        | an empty object with white space within |
+        | an empty object with white space around |
 
     Scenario: What follows on the same connection is understood
       Given a running operation

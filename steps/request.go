@@ -246,10 +246,10 @@ func (w *world) body(form string, op *operation) (body string, ok bool) {
 	switch form {
 	case "an empty object", "its name and the verb":
 		return `{}`, true
-	case "an empty object with spaces":
-		return ` { } `, true
-	case "an empty object with a line feed":
-		return "{\n}\n", true
+	case "an empty object with white space within":
+		return "{\n }", true
+	case "an empty object with white space around": // as what prints lines writes it
+		return " {}\n", true
 	case "its own name in the body":
 		return nameBody(op.name), true
 	case "the name of the other in the body":

@@ -148,6 +148,11 @@ func bodyMutants() []Mutant {
 				m, ok := members(body)
 				return ok && len(m) == 0 && string(body) != "{}"
 			})}},
+		{Name: "refuses-line-feed", Doc: "Takes what follows the empty object for a second one: printing a line adds a line feed.",
+			Breaks: []string{"cancel.request.empty-object"},
+			Fault: Fault{REST: refuseIf(invalid("TRAILING_DATA", "more than one value in the body"), func(_ *http.Request, body []byte) bool {
+				return string(body) != "{}" && strings.TrimSpace(string(body)) == "{}"
+			})}},
 		{Name: "compares-content-type", Doc: "Compares the Content-Type as text, and refuses one with a charset.",
 			Breaks: []string{"cancel.request.json-charset-param"},
 			Fault: Fault{REST: refuseIf(invalid("CONTENT_TYPE_UNSUPPORTED", "Content-Type is not application/json"), func(r *http.Request, body []byte) bool {
