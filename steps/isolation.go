@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -293,13 +294,18 @@ func (w *world) pollBy(ctx context.Context, m targets.Method, times int) error {
 
 // lookBy makes one call that only looks.
 func (w *world) lookBy(ctx context.Context, m targets.Method, timeout time.Duration) call {
+	return w.call(ctx, m, w.lookRequest(m, timeout), "")
+}
+
+// lookRequest is the request of a call that only looks at the scenario's operation.
+func (w *world) lookRequest(m targets.Method, timeout time.Duration) proto.Message {
 	switch m {
 	case targets.List:
-		return w.call(ctx, m, &longrunningpb.ListOperationsRequest{Name: w.ep.List}, "")
+		return &longrunningpb.ListOperationsRequest{Name: w.ep.List}
 	case targets.Wait:
-		return w.call(ctx, m, waitRequest(w.it.name, timeout), "")
+		return waitRequest(w.it.name, timeout)
 	}
-	return w.call(ctx, targets.Get, getRequest(w.it.name), "")
+	return getRequest(w.it.name)
 }
 
 // unlessWaitAlone keeps a finding about many Waits only where two Waits that
@@ -320,51 +326,4 @@ func (w *world) unlessWaitAlone(ctx context.Context, finding error) error {
 		return err
 	}
 	return finding
-}
-
-// aborts is how many calls are aborted, each a little later after it was sent.
-const aborts = 11
-
-// whenAborts gives up calls that only look, before they are answered. A Wait
-// is sure to be under way when it is given up; what is answered sooner than it
-// is given up was not aborted.
-func whenAborts(ctx context.Context, how string) error {
-	w := of(ctx)
-	m := map[string]targets.Method{"get": targets.Get, "list": targets.List, "wait for": targets.Wait}[how]
-	w.facts["how"] = fmt.Sprintf("an aborted %s", m)
-	w.facts["again"] = func() error { return whenAborts(ctx, how) }
-	patience := 2 * w.requestFor()
-	if m != targets.Get {
-		// Found out with another operation: what the expiry of a Wait does to
-		// one is not the doing of an aborted call.
-		if err := w.offered(ctx, m); err != nil {
-			return err
-		}
-	}
-	aborted := 0
-	for i := range aborts {
-		after := 20 * time.Microsecond << i
-		if m == targets.Wait {
-			after = time.Duration(i+1) * 5 * time.Millisecond
-		}
-		if w.abort(ctx, m, patience, after).err != nil {
-			aborted++
-		}
-		if ctx.Err() != nil {
-			return stopped(ctx)
-		}
-	}
-	if aborted == 0 {
-		return inconclusive("every %s was answered before it could be aborted", m)
-	}
-	return nil
-}
-
-// abort gives up a call some time after it was sent.
-func (w *world) abort(ctx context.Context, m targets.Method, patience, after time.Duration) call {
-	short, giveUp := context.WithCancel(ctx)
-	defer giveUp()
-	timer := time.AfterFunc(after, giveUp)
-	defer timer.Stop()
-	return w.lookBy(short, m, patience)
 }

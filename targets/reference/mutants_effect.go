@@ -258,7 +258,9 @@ func isolationMutants() []Mutant {
 			Fault:  Fault{Service: func(next Service) Service { return &patience{Service: next, looks: map[string]int{}} }}},
 		{Name: "disconnect-cancels", Doc: "Binds the work to the Wait that looks at it: when that call is aborted, the operation is cancelled.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
-			Fault:  Fault{Service: func(next Service) Service { return bound{next} }}},
+			Fault: Fault{Service: func(next Service) Service {
+				return bound{next, func(ctx context.Context) bool { return ctx.Err() != nil }}
+			}}},
 	}
 }
 
@@ -285,13 +287,24 @@ func (p *patience) Get(ctx context.Context, r *longrunningpb.GetOperationRequest
 	return op, nil
 }
 
-// A bound is a Service that cancels an operation with the Wait for it.
-type bound struct{ Service }
+// A bound is a Service that cancels an operation with the Wait for it, where that was
+// broken off so.
+type bound struct {
+	Service
+	broken func(ctx context.Context) bool
+}
+
+// overdue tells whether the deadline of a call has come. The error of its context need
+// not say so: gRPC ends the stream at the same time, as if the client had left.
+func overdue(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
+}
 
 // Wait implements Service.
 func (b bound) Wait(ctx context.Context, r *longrunningpb.WaitOperationRequest) (*longrunningpb.Operation, error) {
 	op, err := b.Service.Wait(ctx, r)
-	if ctx.Err() != nil {
+	if b.broken(ctx) {
 		_ = b.Service.Cancel(asOwner(context.WithoutCancel(ctx)), &longrunningpb.CancelOperationRequest{Name: r.GetName()})
 	}
 	return op, err

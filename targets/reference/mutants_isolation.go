@@ -155,6 +155,19 @@ func siblingMutants() []Mutant {
 		{Name: "disconnect-fails", Doc: "Passes the context of a Wait on to the work: it fails when that call is aborted.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
 			Fault:  Fault{Service: func(next Service) Service { return disconnectEnds(next, codes.DeadlineExceeded) }}},
+		{Name: "deadline-cancels", Doc: "Hands the deadline of a Wait on to the work: where it comes, the operation is cancelled. A client that leaves does no harm.",
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: {"cancel.isolation.rpc-abort"}, targets.REST: nil},
+			Fault:    Fault{Service: func(next Service) Service { return bound{next, overdue} }}},
+		{Name: "get-deadline-cancels", Doc: "Hands the deadline of a Get, which takes 8 ms, on to the work.",
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: {"cancel.isolation.rpc-abort"}, targets.REST: nil},
+			Fault: Fault{Service: func(next Service) Service {
+				return getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+					if pass(ctx, 8*time.Millisecond) != nil && overdue(ctx) {
+						return plainCancel(asOwner(context.WithoutCancel(ctx)), next, op.GetName())
+					}
+					return nil
+				}}
+			}}},
 		{Name: "get-disconnect-cancels", Doc: "Binds the work to the Get that looks at it, which takes 8 ms.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
 			Fault: Fault{Service: func(next Service) Service {

@@ -45,6 +45,13 @@ func frontVariants() []Variant {
 					d.header["Content-Type"] = append(v, v[0])
 				}
 			})}},
+		{Name: "drops-deadlines", Doc: "Has a front end that does not pass the deadlines of calls over gRPC on.",
+			Fault: Fault{Wire: func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					r.Header.Del("Grpc-Timeout")
+					next.ServeHTTP(w, r)
+				})
+			}}},
 		{Name: "gzips-when-asked", Doc: "Compresses the answers to those who ask for it.", Fault: Fault{REST: whereGzip(gzipped)}},
 	}
 }
