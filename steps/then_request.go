@@ -86,7 +86,7 @@ func (w *world) formSilent(ctx context.Context, first call, want string) error {
 	err := w.silent(ctx, first, func() (call, error) {
 		_, c, err := w.repeatForm(ctx)
 		return c, err
-	}, w.plainCancel(ctx))
+	}, func() (call, error) { return w.controlCancel(ctx, w.controlRole()) })
 	if err != nil {
 		return err
 	}

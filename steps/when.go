@@ -179,7 +179,7 @@ func (w *world) unknownIsSilent(ctx context.Context, first call, ruling error) e
 			return call{}, err
 		}
 		return w.call(ctx, targets.Cancel, cancelRequest(name), ""), nil
-	}, w.plainCancel(ctx))
+	}, func() (call, error) { return w.controlCancel(ctx, w.unknownRole) })
 	if err != nil {
 		return err
 	}

@@ -299,7 +299,15 @@ func kindMutants() []Mutant {
 		m.BreaksOn = map[targets.Transport][]string{targets.REST: nil, targets.GRPC: m.Breaks}
 		return m
 	}
-	return append(out,
+	hangs := mutant(Nested, "nested-cancel-hangs", "Cancels a child, and never answers.",
+		cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if err := next.Cancel(ctx, r); err != nil {
+				return err
+			}
+			return pass(ctx, forever)
+		}))
+	hangs.BreaksOn = map[targets.Transport][]string{targets.REST: {"cancel.route.multi-segment-name"}, targets.GRPC: {"cancel.accept.in-progress"}}
+	return append(out, hangs,
 		grpc(mutant(Nested, "nested-denied-over-grpc", "Takes the first segment of a child's id for a collection over gRPC, which nobody may cancel in.",
 			onGRPC(refuse(codes.PermissionDenied, "COLLECTION_PROTECTED", "the collection is protected")), "cancel.accept.in-progress")),
 		grpc(mutant(Nested, "nested-lost-over-grpc", "Sends the cancel of a child over gRPC to a worker that is called by another name.",
