@@ -180,9 +180,13 @@ func rawStatus(doc map[string]any) bool {
 }
 
 // resultAlone tells whether Get shows the error of a cancelled operation in
-// place of the operation; cancel.state.get-ok owns that.
+// place of the operation, be it as the member that it is; cancel.state.get-ok owns
+// that. What has a status beside the code is the error of a call.
 func resultAlone(c call) bool {
 	doc := object(c.Doc)
+	if e, ok := doc["error"].(map[string]any); ok && e["status"] == nil {
+		doc = e
+	}
 	code, _ := readInt(doc["code"])
 	return c.Method == targets.Get && rawStatus(doc) && code == int64(codes.Canceled)
 }
