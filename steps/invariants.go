@@ -22,6 +22,9 @@ func (w *world) checkOperation(op *operation, s snapshot) {
 	op.looking.Lock()
 	defer op.looking.Unlock()
 	w.checkName(op, s)
+	if !op.deleted.IsZero() && op.deleted.Before(s.received) {
+		return // another operation, if any: cancel.deleted.not-found owns that there is one
+	}
 	w.checkRequestedFlag(op, s)
 	w.mu.Lock()
 	earlier := op.snapshots

@@ -175,5 +175,10 @@ func (w *world) delete(ctx context.Context, op *operation, note string) call {
 	if c.Accepted() {
 		op.over.Store(true)
 	}
+	if c.Accepted() && !errorAsSuccess(c.Exchange) {
+		op.looking.Lock()
+		op.deleted = c.Start
+		op.looking.Unlock()
+	}
 	return c
 }

@@ -30,6 +30,7 @@ type operation struct {
 	unseen    bool        // its scenario cancels it before anybody has looked at it
 	formed    bool        // it was cancelled in another form than the plain one
 	deleting  bool        // a Delete was sent
+	deleted   time.Time   // when one was sent that was accepted; zero before
 	gap       *call       // a Get that has not found it, after one that had
 
 	// looking guards what is above where several clients look at one operation

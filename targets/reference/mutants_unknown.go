@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -115,6 +117,9 @@ func unknownMutants() []Mutant {
 			}}},
 		{Name: "cancel-creates-whatever", Doc: "Leaves a record of the cancel of any name that it does not find, and finds it from then on.",
 			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: recordsCancels}},
+		{Name: "cancel-buries-later", Doc: "Writes down, a while after it, that what it has not found was cancelled before its start: what was deleted, too.",
+			Breaks: []string{"cancel.unknown.no-create", "cancel.deleted.not-found"},
+			Fault:  Fault{Service: func(next Service) Service { return &graveyard{Service: next, from: map[string]time.Time{}} }}},
 		{Name: "cancel-creates-later", Doc: "Queues the cancel of an unknown name, and makes a record of it when its turn comes.",
 			Breaks: []string{"cancel.unknown.no-create"},
 			Fault: Fault{Service: unknownCancelled(func(ctx context.Context, next Service, name string) error {
@@ -124,6 +129,41 @@ func unknownMutants() []Mutant {
 				return notFound(name)
 			})}},
 	}, rejectionMutants()...)
+}
+
+// A graveyard is a Service that shows, from a while after its cancel on, a name
+// that it has not found as that of a cancelled operation.
+type graveyard struct {
+	Service
+	mu   sync.Mutex
+	from map[string]time.Time // by name
+}
+
+// Cancel implements Service.
+func (g *graveyard) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	err := g.Service.Cancel(ctx, r)
+	_, id, _ := strings.Cut(r.GetName(), "/operations/")
+	if status.Code(err) == codes.NotFound && (plainID.MatchString(id) || childID.MatchString(id)) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.from[r.GetName()].IsZero() {
+			g.from[r.GetName()] = time.Now().Add(60 * time.Millisecond)
+		}
+	}
+	return err
+}
+
+// Get implements Service.
+func (g *graveyard) Get(ctx context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	op, err := g.Service.Get(ctx, r)
+	g.mu.Lock()
+	from := g.from[r.GetName()]
+	g.mu.Unlock()
+	if status.Code(err) != codes.NotFound || from.IsZero() || time.Now().Before(from) {
+		return op, err
+	}
+	return &longrunningpb.Operation{Name: r.GetName(), Done: true, Result: failure(codes.Canceled, "cancelled before its start"),
+		Metadata: packed(map[string]*structpb.Value{"state": structpb.NewStringValue(string(cancelled))})}, nil
 }
 
 // A recorder is a Service that keeps a record of every cancel that finds no
