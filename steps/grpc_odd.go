@@ -180,6 +180,9 @@ func thenEmptyNameRejected(ctx context.Context) error {
 			return inconclusive("a cancel without a name is answered %s once, and then %s", c.Status(), again.Status())
 		}
 	}
+	if err := w.unlessPlainToo(ctx, c); err != nil {
+		return err
+	}
 	return w.fail(c, want, "a cancel without a name is not rejected as one")
 }
 
@@ -217,6 +220,9 @@ func thenUndecodableRefused(ctx context.Context) error {
 	if isCode(c.Exchange, codes.Unknown) {
 		w.note("a request that cannot be decoded is answered UNKNOWN: some libraries do so for every error while parsing")
 		return nil
+	}
+	if err := w.unlessPlainToo(ctx, c); err != nil {
+		return err
 	}
 	return w.fail(c, want, "a request that cannot be decoded is not refused as such")
 }

@@ -87,6 +87,18 @@ func grpcMutants() []Mutant {
 					d.send(w)
 				})
 			}}},
+		{Name: "grpc-cancel-unknown", Doc: "Lets an exception through at every cancel over gRPC, whatever its name.", Breaks: []string{"cancel.accept.in-progress"},
+			BreaksOn: map[targets.Transport][]string{targets.REST: nil},
+			Fault: Fault{Service: overGRPC(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error {
+				return refuse(codes.Unknown, "REQUEST_FAILED", "NotImplementedError")
+			})}},
+		{Name: "grpc-cancel-aborted", Doc: "Aborts every cancel over gRPC before it is decoded.", Breaks: []string{"cancel.accept.in-progress"},
+			BreaksOn: map[targets.Transport][]string{targets.REST: nil},
+			Fault: Fault{Wire: requests(wireMethod, targets.Cancel, func(_ http.Handler, w http.ResponseWriter, r *http.Request) {
+				payloadOf(r)
+				aborted := &draft{status: http.StatusOK, header: http.Header{"Content-Type": {"application/grpc"}}, trailer: http.Header{"Grpc-Status": {"10"}}}
+				aborted.send(w)
+			})}},
 		{Name: "finished-differs", Doc: "Answers OK over gRPC to the cancel of a finished operation, which REST refuses.", Breaks: []string{"transport.parity"},
 			Fault: Fault{Options: longStop, Service: overGRPC(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				if peek(ctx, next, r.GetName()).GetDone() {
