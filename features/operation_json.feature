@@ -45,6 +45,11 @@ Feature: What every operation keeps in JSON
       When the client follows it to its end
       Then every answer keeps the rule
 
+    Scenario: An operation that has succeeded, to one who waits for it
+      Given an operation that has succeeded
+      When the client waits for it
+      Then every answer keeps the rule
+
   @req:operation.json.no-null
   Rule: Members are omitted rather than null.
 

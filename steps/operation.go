@@ -189,6 +189,12 @@ func (s snapshot) unreadable() error {
 	return nil
 }
 
+// untyped tells whether the snapshot shows a response that is no Any: its payload
+// is like that of no other.
+func (s snapshot) untyped() bool {
+	return s.hasResponse && s.transport == targets.REST && !isAny(s.doc["response"])
+}
+
 // result tells the result in words.
 func (s snapshot) result() string {
 	switch {

@@ -349,6 +349,9 @@ func thenWaitAsGet(ctx context.Context) error {
 		return err
 	}
 	if !sameResult(l.snapshot, x.snapshot) {
+		if l.untyped() || x.untyped() {
+			return inconclusive("a response is no google.protobuf.Any, and cannot be compared (see operation.json.any-type)")
+		}
 		return w.unlessUnsteady(ctx, w.it, w.failAt(x.snapshot, "as Get shows it: "+l.state(), "Wait shows another result of the operation than Get"))
 	}
 	return nil

@@ -67,6 +67,13 @@ func docMutants() []Mutant {
 				op["metadata"] = "RUNNING"
 			}
 		}), "operation.json.any-type"),
+		restOnly("wait-response-without-type", "Writes the response that a Wait returns without its type.", answers(restMethod, targets.Wait, func(d *draft) {
+			doc := d.doc()
+			if response, ok := doc["response"].(map[string]any); ok {
+				doc["response"] = response["value"]
+				d.setDoc(doc)
+			}
+		}), "operation.json.any-type"),
 		restOnly("null-when-done", "Writes the response of a cancelled operation as null.",
 			cancelledDoc(func(op, _ map[string]any) { op["response"] = nil }), "operation.json.no-null"),
 		restOnly("name-with-slash", "Begins names with a slash.", answers(restMethod, targets.Get, func(d *draft) {
