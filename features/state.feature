@@ -94,9 +94,10 @@ Feature: The state of a cancelled operation
       Then it is not deleted
 
       Examples:
-        | kind   |
-        | slow   |
-        | nested |
+        | kind    |
+        | pending |
+        | slow    |
+        | nested  |
 
     Scenario: An operation is not deleted when a Wait has returned it that was pending
       Given a running operation
@@ -122,9 +123,10 @@ Feature: The state of a cancelled operation
       Then Get succeeds and returns it
 
       Examples:
-        | kind   |
-        | slow   |
-        | nested |
+        | kind    |
+        | pending |
+        | slow    |
+        | nested  |
 
   @req:cancel.state.name-unchanged
   Rule: `name` is byte-identical before and after cancel and equals the requested name.

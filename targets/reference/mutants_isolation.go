@@ -257,8 +257,9 @@ func (l *latest) Cancel(ctx context.Context, r *longrunningpb.CancelOperationReq
 }
 
 func pendingMutants() []Mutant {
-	edited := func(name, doc string, edit func(op *longrunningpb.Operation) error) Mutant {
-		return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.accept.pending"},
+	const alike = "cancel.accept.pending"
+	edited := func(name, doc, breaks string, edit func(op *longrunningpb.Operation) error) Mutant {
+		return Mutant{Name: name, Doc: doc, Breaks: []string{breaks},
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
 				if h.kind == Pending && isCancelled(op) {
 					return edit(op)
@@ -267,14 +268,14 @@ func pendingMutants() []Mutant {
 			})}}
 	}
 	return []Mutant{
-		edited("pending-never-ends", "Accepts the cancel of a queued operation, which stays in the queue.", func(op *longrunningpb.Operation) error {
+		edited("pending-never-ends", "Accepts the cancel of a queued operation, which stays in the queue.", alike, func(op *longrunningpb.Operation) error {
 			op.Done, op.Result = false, nil
 			setState(op, pending)
 			return nil
 		}),
-		edited("pending-removed", "Takes a queued operation that is cancelled out of the queue, and knows it no longer.",
+		edited("pending-removed", "Takes a queued operation that is cancelled out of the queue, and knows it no longer.", "cancel.state.not-deleted",
 			func(op *longrunningpb.Operation) error { return notFound(op.GetName()) }),
-		edited("pending-fails", "Ends a queued operation that is cancelled as failed.", func(op *longrunningpb.Operation) error {
+		edited("pending-fails", "Ends a queued operation that is cancelled as failed.", alike, func(op *longrunningpb.Operation) error {
 			end(op, codes.Aborted, "never started")
 			return nil
 		}),

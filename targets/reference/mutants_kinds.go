@@ -213,6 +213,12 @@ func kindMutants() []Mutant {
 			}
 			return nil
 		}), "cancel.state.get-ok"),
+		mutant(Pending, "pending-get-fails", "Looks for the worker of what was cancelled in its queue, and fails.", getting(func(op *longrunningpb.Operation) error {
+			if isCancelled(op) {
+				return refuse(codes.Internal, "REQUEST_FAILED", "worker is nil")
+			}
+			return nil
+		}), "cancel.state.get-ok"),
 		mutant(Slow, "slow-get-fails-until-stopped", "Asks the worker for the state of what is being cancelled, which does not answer before it has stopped.",
 			remembering(func(h history, op *longrunningpb.Operation) error {
 				if !h.accepted.IsZero() && !op.GetDone() {
