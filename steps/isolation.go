@@ -265,7 +265,11 @@ func whenPolls(ctx context.Context, how string) error {
 		}
 		return nil
 	case "lists":
-		return w.pollBy(ctx, targets.List, pollsDear)
+		if err := w.pollBy(ctx, targets.List, pollsDear); err != nil {
+			return err
+		}
+		w.listWhole(ctx)
+		return nil
 	}
 	w.facts["waited"] = true
 	return w.pollBy(ctx, targets.Wait, pollsDear)
@@ -290,6 +294,14 @@ func (w *world) pollBy(ctx context.Context, m targets.Method, times int) error {
 		}
 	}
 	return nil
+}
+
+// listWhole reads the list to its end, where the operation may be, if List is
+// offered. What it shows does not count.
+func (w *world) listWhole(ctx context.Context) {
+	if w.offered(ctx, targets.List) == nil {
+		_, _ = w.list(ctx, "")
+	}
 }
 
 // lookBy makes one call that only looks.

@@ -55,7 +55,7 @@ func (w *world) unlessOnce(ctx context.Context, finding error, how string, again
 }
 
 // unlessIdleToo keeps the finding that an operation was touched only where one
-// that is looked at as often, and of which nothing else is asked, is not:
+// that is looked at as often, and listed, and of which nothing else is asked, is not:
 // cancel.isolation.get-no-effect owns that. Other errors stay.
 func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error) error {
 	if !isViolation(finding) || w.plan.requirement.ID == getNoEffect || w.run.scarce(targets.Running) {
@@ -65,13 +65,14 @@ func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error)
 	if err != nil {
 		return finding
 	}
+	w.listWhole(ctx) // other cases may list at any time
 	for range 2*len(op.snapshots) + abortedToo {
 		l, err := w.get(ctx, idle)
 		if err == nil {
-			err = w.judgeUnaffected(idle, l, "Gets alone")
+			err = w.judgeUnaffected(idle, l, "looks alone")
 		}
 		if err != nil {
-			return disturbed("an operation of which nothing but Get is asked does not go on either (see %s): %v", getNoEffect, err)
+			return disturbed("an operation that is only looked at, and listed, does not go on either (see %s): %v", getNoEffect, err)
 		}
 	}
 	return finding

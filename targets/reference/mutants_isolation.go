@@ -130,6 +130,9 @@ func siblingMutants() []Mutant {
 					return nil
 				}}
 			}}},
+		{Name: "listing-requests", Doc: "Takes an inventory for the end of the shift: when a list was read to its end, all that runs shows a request to cancel.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault:  Fault{Service: inventory}},
 		{Name: "waiting-cancels", Doc: "Takes a client that waits often for one that has given up, and cancels.",
 			Breaks: []string{"cancel.isolation.get-no-effect"},
 			Fault: Fault{Service: func(next Service) Service {
@@ -181,6 +184,33 @@ func siblingMutants() []Mutant {
 				}}
 			}}},
 	}
+}
+
+// inventory is the hook of a service that lists by short pages, the last of which
+// has every running operation show a request to cancel.
+func inventory(next Service) Service {
+	started := newLedger(next)
+	var asked sync.Map // names
+	shown := seen(func(op *longrunningpb.Operation) {
+		if _, ok := asked.Load(op.GetName()); ok {
+			editMetadata(op, func(fields map[string]*structpb.Value) {
+				fields["requestedCancellation"] = structpb.NewBoolValue(true)
+			})
+		}
+	})(started)
+	return lister{shown, func(ctx context.Context, shown Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+		if r.GetPageSize() == 0 {
+			r = withFilter(r, r.GetFilter())
+			r.PageSize = 20
+		}
+		out, err := shown.List(ctx, r)
+		if err == nil && out.GetNextPageToken() == "" {
+			for _, name := range started.running() {
+				asked.Store(name, true)
+			}
+		}
+		return out, err
+	}}
 }
 
 // failing is the hook of a service that shows those of its operations which have
