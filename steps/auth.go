@@ -39,6 +39,7 @@ func principal(words string) targets.Principal {
 // repeated on a fresh operation. Whether its form is right is not judged: what
 // denies a call is often not the service.
 func (w *world) cancelAs(ctx context.Context, request func(op *operation) targets.RawRequest, note string) (call, error) {
+	w.facts["as"] = request
 	for try := 1; ; try++ {
 		w.it.attempt()
 		c := w.raw(ctx, request(w.it), note)
@@ -293,7 +294,23 @@ func thenDeniedNoEffect(ctx context.Context) error {
 	if err := w.denied(ctx, c); err != nil {
 		return err
 	}
-	return w.unaffected(ctx, w.it, "a cancel that was answered "+c.Status())
+	err := w.unaffected(ctx, w.it, "a cancel that was answered "+c.Status())
+	request, known := w.facts["as"].(func(op *operation) targets.RawRequest)
+	if !isViolation(err) || !known {
+		return err
+	}
+	return w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
+		op, err := w.freshLike(ctx, w.it)
+		if err != nil {
+			return nil, err
+		}
+		op.attempt()
+		c := w.raw(ctx, request(op), "is it denied, and has an effect, again?")
+		if c.err != nil || c.Accepted() {
+			return nil, inconclusive("denied once, but not again: %s", c.Status())
+		}
+		return op, nil
+	})
 }
 
 // thenDeniedFirst judges that permission is asked for before the request and

@@ -81,6 +81,7 @@ func (w *world) finished(ctx context.Context, how string) (*operation, error) {
 	case role == targets.Failing && (!l.hasError || l.hasResponse || l.code == 1):
 		return op, inconclusive("failing does not behave as declared: the operation ended with %s, not with an error other than CANCELLED", l.result())
 	}
+	op.ended = true
 	return op, nil
 }
 
@@ -131,6 +132,7 @@ func (w *world) cancelled(ctx context.Context, role targets.Role) (*operation, e
 		return op, err
 	}
 	_, err = w.becomesCancelled(ctx, op)
+	op.ended = err == nil
 	return op, err
 }
 

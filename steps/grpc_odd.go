@@ -125,6 +125,16 @@ func (w *world) sendOdd(ctx context.Context, op *operation, what string) (call, 
 	return w.raw(ctx, targets.RawRequest{Method: targets.Cancel, FullMethod: cancelMethod, Payload: data, Connection: oddConnection}, "cancel of "+what), nil
 }
 
+// repeatOdd sends the scenario's cancel for a fresh operation.
+func (w *world) repeatOdd(ctx context.Context) (*operation, error) {
+	op, err := w.startInProgress(ctx, w.it.role)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.sendOdd(ctx, op, w.facts["odd"].(string))
+	return op, err
+}
+
 // oddSilent judges that an odd cancel brought no answer.
 func (w *world) oddSilent(ctx context.Context, first call, want string) error {
 	what := w.facts["odd"].(string)
@@ -150,6 +160,16 @@ func (w *world) refusedUntouched(ctx context.Context, want string, legal ...code
 		return true, w.oddSilent(ctx, c, want)
 	}
 	if err := w.unaffected(ctx, w.it, fmt.Sprintf("a cancel of %s (%s)", w.facts["odd"], c.Status())); err != nil {
+		switch {
+		case !isViolation(err):
+		case endangers(w.plan) != "":
+			err = w.unlessReachedOnce(ctx, err, func() error {
+				_, err := w.sendOdd(ctx, w.it, w.facts["odd"].(string))
+				return err
+			})
+		default:
+			err = w.confirmed(ctx, err, w.repeatOdd)
+		}
 		return true, err
 	}
 	switch {

@@ -58,6 +58,15 @@ func thenOthersGoOn(ctx context.Context) error {
 	err := together(len(w.others), func(i int) error {
 		return w.unaffected(ctx, w.others[i], "the cancel of another operation")
 	})
+	if relation, paired := w.facts["pair"].(string); paired && isViolation(err) {
+		err = w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
+			if err := givenPair(ctx, relation); err != nil {
+				return nil, err
+			}
+			_, err := w.cancelIt(ctx)
+			return w.others[0], err
+		})
+	}
 	return w.unlessMisrouted(ctx, err)
 }
 
@@ -231,7 +240,7 @@ func givenPair(ctx context.Context, relation string) error {
 	if ops[0].name == ops[1].name {
 		return inapplicable("the ids %q and %q are one operation here", one, other)
 	}
-	w.it, w.others = ops[0], ops[1:]
+	w.it, w.others, w.facts["pair"] = ops[0], ops[1:], relation
 	for _, op := range ops {
 		if err := w.inProgress(ctx, op); err != nil {
 			return err

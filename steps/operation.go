@@ -29,6 +29,7 @@ type operation struct {
 	over      atomic.Bool // it needs no cancel at the end of the case
 	unseen    bool        // its scenario cancels it before anybody has looked at it
 	formed    bool        // it was cancelled in another form than the plain one
+	ended     bool        // it was brought about as one that has ended
 	deleting  bool        // a Delete was sent
 	deleted   time.Time   // when one was sent that was accepted; zero before
 	gap       *call       // a Get that has not found it, after one that had

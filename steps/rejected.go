@@ -60,6 +60,7 @@ func whenSendsRefusable(ctx context.Context, reason string) error {
 	if err := w.needCancel(); err != nil {
 		return err
 	}
+	w.facts["again"] = func() error { return whenSendsRefusable(ctx, reason) }
 	name := w.it.name
 	switch reason {
 	case "by a name made from its own":
@@ -179,6 +180,39 @@ func thenRefusedChangedNothing(ctx context.Context) error {
 		}
 	}
 	how := "a cancel that was answered " + calls[len(calls)-1].Status()
+	touched := 0
 	ops := append([]*operation{w.it}, w.others...)
-	return together(len(ops), func(i int) error { return w.unaffected(ctx, ops[i], how) })
+	errs := make([]error, len(ops))
+	_ = together(len(ops), func(i int) error { errs[i] = w.unaffected(ctx, ops[i], how); return nil })
+	err := gravest(errs)
+	again, known := w.facts["again"].(func() error)
+	if !isViolation(err) || !known {
+		return err
+	}
+	for !isViolation(errs[touched]) {
+		touched++
+	}
+	return w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
+		return w.refusedOnceMore(ctx, touched, again)
+	})
+}
+
+// refusedOnceMore has a cancel refused once more, with fresh operations in the
+// place of those of the scenario, and returns one of them.
+func (w *world) refusedOnceMore(ctx context.Context, which int, again func() error) (*operation, error) {
+	for i, op := range append([]*operation{w.it}, w.others...) {
+		fresh, err := w.freshLike(ctx, op)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			w.it = fresh
+		} else {
+			w.others[i-1] = fresh
+		}
+	}
+	if err := again(); err != nil {
+		return nil, err
+	}
+	return append([]*operation{w.it}, w.others...)[which], nil
 }

@@ -145,9 +145,10 @@ func (w *world) formCancels(ctx context.Context, form string) error {
 	return err
 }
 
-// freshLike starts another operation of the kind of one.
+// freshLike starts another operation of the kind of one, in the state that it had
+// before anything was done to it.
 func (w *world) freshLike(ctx context.Context, op *operation) (*operation, error) {
-	if op.lastDone() {
+	if op.ended {
 		return w.finishedLike(ctx, op)
 	}
 	return w.startInProgress(ctx, op.role)

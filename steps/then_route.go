@@ -25,8 +25,10 @@ func thenUntouched(ctx context.Context) error {
 	err := together(len(ops), func(i int) error { return w.unaffected(ctx, ops[i], how) })
 	switch {
 	case err == nil:
-	case !isViolation(err), endangers(w.plan) != "":
+	case !isViolation(err):
 		return err
+	case endangers(w.plan) != "":
+		return w.unlessReachedOnce(ctx, err, func() error { return whenPosts(ctx, form) })
 	case strings.HasSuffix(form, asStranger):
 		return w.unlessStrangerMay(ctx, err)
 	default:

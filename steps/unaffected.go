@@ -54,6 +54,40 @@ func (w *world) unlessOnce(ctx context.Context, finding error, how string, again
 	return disturbed("one operation was touched, but not another to which the same was done: %v", finding)
 }
 
+// reaches is how often what may reach any operation is sent before it is said that
+// it does not reach one: it may be another's turn, such as that of the oldest.
+const reaches = 4
+
+// unlessReachedOnce keeps a finding about a request that may reach any operation only
+// where it reaches another too, which has gone on before it was sent.
+func (w *world) unlessReachedOnce(ctx context.Context, finding error, send func() error) error {
+	if w.run.scarce(targets.Running) {
+		return finding
+	}
+	op, err := w.startInProgress(ctx, targets.Running)
+	if err != nil {
+		return finding
+	}
+	w.it = op
+	for i := range reaches + 1 {
+		if i > 0 {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		touched, err := w.touched(ctx, op)
+		switch {
+		case err != nil:
+			return err
+		case touched && i > 0:
+			return finding
+		case touched:
+			return disturbed("an operation of which nothing was asked is touched as well (see cancel.isolation.siblings): %v", finding)
+		}
+	}
+	return disturbed("one operation was touched, but not another for which the same was sent: %v", finding)
+}
+
 // unlessIdleToo keeps the finding that an operation was touched only where one
 // that is looked at as often, and listed, and of which nothing else is asked, is not:
 // cancel.isolation.get-no-effect owns that. Other errors stay.

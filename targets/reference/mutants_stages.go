@@ -61,6 +61,8 @@ func stoppingMutants() []Mutant {
 			Breaks: []string{"list.filter-consistent"}, Fault: Fault{Service: stoppingFiltered(stopping)}},
 		{Name: "next-inherits-cancel", Doc: "Does not reset the flag of a worker that was stopped: the next operation that it takes up stops as well.",
 			Breaks: []string{"cancel.isolation.siblings"}, Alone: true, Fault: Fault{Service: func(next Service) Service { return &inheriting{Service: next} }}},
+		{Name: "cancelled-context-reused", Doc: "Gives the context of one in two operations that are cancelled back to a pool: the next that starts with it is cancelled, too.",
+			Breaks: []string{"cancel.isolation.siblings"}, Alone: true, Fault: Fault{Service: func(next Service) Service { return &pool{Service: next} }}},
 		{Name: "second-expiry-cancels", Doc: "Takes the second Wait that expires for the last, and cancels what nobody waits for any longer.",
 			Breaks: []string{waitExpiry}, Fault: Fault{Service: secondExpiry(func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				return op, plainCancel(asOwner(ctx), next, op.GetName())
@@ -70,6 +72,33 @@ func stoppingMutants() []Mutant {
 				return nil, refuse(codes.FailedPrecondition, "TIMER_SET", "the timer is set already")
 			})}},
 	}
+}
+
+// A pool is a Service of which one in two accepted cancels also reaches what runs
+// next, 30 ms after its start.
+type pool struct {
+	Service
+	cancels, spent atomic.Int64
+}
+
+// Start implements Service.
+func (p *pool) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := p.Service.Start(ctx, r)
+	if err != nil || r.Kind != Running || p.spent.Swap(0) == 0 {
+		return op, err
+	}
+	name, later := op.GetName(), context.WithoutCancel(asOwner(ctx))
+	time.AfterFunc(soon, func() { _ = plainCancel(later, p.Service, name) })
+	return op, nil
+}
+
+// Cancel implements Service.
+func (p *pool) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	err := p.Service.Cancel(ctx, r)
+	if err == nil && p.cancels.Add(1)%2 == 0 {
+		p.spent.Store(1)
+	}
+	return err
 }
 
 // writtenAgain is the hook of a service whose workers write the record of an
