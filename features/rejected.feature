@@ -33,6 +33,12 @@ Feature: A refused cancel
       Then a refused cancel has changed nothing
 
     @rest
+    Scenario: A cancel of a name that percent-encodes that of an operation
+      Given a name that percent-encodes that of a running operation
+      When the client cancels that name
+      Then a refused cancel has changed nothing
+
+    @rest
     Scenario Outline: A cancel that is sent over REST <how> and refused
       Given a running operation
       And another running operation

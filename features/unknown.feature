@@ -31,6 +31,12 @@ Feature: Cancelling what does not exist
       Then the answer is that there is no such operation
 
     @rest
+    Scenario: A name that percent-encodes that of an operation is not found either
+      Given a name that percent-encodes that of a running operation
+      When the client cancels that name
+      Then the answer is that there is no such operation
+
+    @rest
     Scenario Outline: An unknown name is not found, however the cancel is sent
       Given a name that no operation has
       When the client cancels that name by sending <form>

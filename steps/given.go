@@ -21,7 +21,7 @@ func givenSteps() []definition {
 		step(`an operation that was cancelled while a Wait for it was pending`, givenCancelledWaited),
 		step(`an operation that is about to (succeed|fail)`, givenAboutTo),
 		step(`a name( of several segments)? that no operation has`, givenUnknownName),
-		step(`a name that (differs only in case from|begins with|lies below|has another parent than) that of a running operation`, givenNearName),
+		step(`a name that (differs only in case from|begins with|lies below|has another parent than|percent-encodes) that of a running operation`, givenNearName),
 		step(`a server that supports cancel`, givenSupport),
 		step(`a server without cancel`, givenNoSupport),
 	}
@@ -134,6 +134,10 @@ func givenOtherSucceeding(ctx context.Context, when string) error {
 
 // below relates a name to one that is its beginning, up to a slash.
 const below = "lies below"
+
+// percentEncodes relates a name to one that it is when it is decoded: over REST its
+// percent sign is encoded in turn, and what decodes twice takes it for the other.
+const percentEncodes = "percent-encodes"
 
 func givenSupport(ctx context.Context) error { return of(ctx).needCancel() }
 

@@ -63,11 +63,26 @@ func (w *world) nearName(relation string, p namePath) (string, error) {
 		}
 		return p.elsewhere(p.parents[len(p.parents)-1], 0).name(), nil
 	}
+	if relation == percentEncodes {
+		return encodedName(name)
+	}
 	other := strings.TrimSuffix(name, p.id()) + otherCase(p.id())
 	if other == name {
 		return "", inapplicable("the id of %s has no letters", name)
 	}
 	return other, nil
+}
+
+// encodedName is a name with the first letter or digit of its last segment
+// percent-encoded.
+func encodedName(name string) (string, error) {
+	last := strings.LastIndexByte(name, '/') + 1
+	at := strings.IndexFunc(name[last:], isAlphanumeric)
+	if at < 0 {
+		return "", inapplicable("the last segment of %s has no letter and no digit", name)
+	}
+	at += last
+	return fmt.Sprintf("%s%%%02X%s", name[:at], name[at], name[at+1:]), nil
 }
 
 // unknownName is the name of no operation: the target file's, or the name of a

@@ -220,6 +220,12 @@ func (w *world) unlessCommon(ctx context.Context, c call) error {
 	if err := w.unlessUnknownToo(ctx, c, targets.Running); err != nil || !w.rest() {
 		return err
 	}
+	return w.unlessEncodedToo(ctx, c)
+}
+
+// unlessEncodedToo is a ruling where the cancel of an operation in progress whose id
+// is percent-encoded has the same answer over REST.
+func (w *world) unlessEncodedToo(ctx context.Context, c call) error {
 	op, err := w.startInProgress(ctx, targets.Running)
 	if err != nil {
 		return err

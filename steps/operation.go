@@ -48,9 +48,13 @@ func (op *operation) verbLike() bool {
 
 // routerSpeaks tells whether an error about an operation may be the words of a
 // router that takes it for no request of the service's: of a name with a verb,
-// and, where it is no JSON, of one with more segments than others have.
+// and, where it is no JSON, of one with a percent sign, or with more segments than
+// others have.
 func (w *world) routerSpeaks(op *operation, c call) bool {
 	if op.verbLike() {
+		return true
+	}
+	if strings.Contains(op.name, "%") && c.Transport == targets.REST && mediaType(c.Header) != "application/json" {
 		return true
 	}
 	if op.role != targets.Nested && op.role != targets.Chosen || c.Transport != targets.REST || !notFound(c.Exchange) || mediaType(c.Header) == "application/json" {

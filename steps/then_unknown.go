@@ -42,6 +42,11 @@ func thenNotFound(ctx context.Context) error {
 		if err := w.unlessPlainToo(ctx, c); err != nil {
 			return err
 		}
+		if w.facts["relation"] == percentEncodes && !c.Accepted() {
+			if err := w.unlessEncodedToo(ctx, c); err != nil {
+				return err
+			}
+		}
 		finding := w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
 		if w.rest() && w.unknownRole == targets.Nested {
 			finding = w.unlessNestedMisrouted(ctx, finding)

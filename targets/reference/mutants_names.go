@@ -105,6 +105,12 @@ func encodedName(p string) bool {
 	return strings.HasSuffix(p, verbSuffix) && strings.Contains(p, "%") && decode(p) != p && !strings.Contains(p, "%00") && !strings.Contains(p, "%FF")
 }
 
+// twiceEncoded tells whether a path is that of a cancel of a name that is another
+// one when it is decoded.
+func twiceEncoded(p string) bool {
+	return strings.HasSuffix(p, verbSuffix) && strings.Contains(p, "%25")
+}
+
 // spellingMutants take names that are spelt in another way for others, or names
 // that are others for the same.
 func spellingMutants() []Mutant {
@@ -130,6 +136,12 @@ func spellingMutants() []Mutant {
 			Breaks: []string{decoded}, Fault: Fault{REST: where(func(r *http.Request) bool {
 				return r.ContentLength == 0 && posted(encodedName)(r)
 			}, unrouted)}},
+		{Name: "decodes-twice", Doc: "Decodes the name of what is to be cancelled, which its router has decoded, once more.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unknown.not-found"}},
+			Fault:    Fault{REST: where(posted(twiceEncoded), rewritten(http.MethodPost, decode))}},
+		{Name: "decodes-twice-too-late", Doc: "Cancels by a name that was decoded twice, and then finds none of the name that was asked for.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.rejected.no-effect"}},
+			Fault:    strays(Running, posted(twiceEncoded), decode)},
 		{Name: "trims-spaces", Doc: "Trims the name of what is to be cancelled, as it does with all that people type.",
 			Breaks: []string{malformed}, Fault: Fault{Service: read(func(name string) string { return strings.TrimRight(name, " ") })}},
 		{Name: "trims-lines", Doc: "Cuts off the end of the line from the name of what is to be cancelled.",

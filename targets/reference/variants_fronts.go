@@ -37,6 +37,13 @@ func frontVariants() []Variant {
 			Fault: Fault{REST: onForm(slashes, plainStatus(http.StatusForbidden))}},
 		{Name: "front-refuses-queries", Alone: true, Doc: "Has a front end that answers 400 to a query with an encoded slash in it.",
 			Fault: Fault{REST: onForm(slashes, plainStatus(http.StatusBadRequest))}},
+		{Name: "front-refuses-percent", Doc: "Has a front end that answers 400 to an encoded percent sign in the path of a POST.",
+			Fault: Fault{REST: where(posted(twiceEncoded), plainStatus(http.StatusBadRequest))}},
+		{Name: "decodes-all-twice", Doc: "Has a front end that decodes every path before the service does so again: Get finds what Cancel does.",
+			Fault: Fault{REST: where(func(r *http.Request) bool { return strings.Contains(rawPath(r.URL), "%25") },
+				func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+					next.ServeHTTP(w, redirected(r, r.Method, decode(rawPath(r.URL))))
+				})}},
 		{Name: "front-ends-waits", Alone: true, Doc: "Has a front end that answers 408 to a long Wait that has lasted for 300 ms.",
 			Fault: Fault{REST: requests(restMethod, targets.Wait, endsLate)}},
 		{Name: "content-type-twice", Doc: "Has a front end that repeats the content type of its answers.",
