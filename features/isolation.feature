@@ -90,18 +90,39 @@ Feature: Cancel touches one operation only
       Then the other goes on
 
       Examples:
-        | like                           |
-        | beginning                      |
-        | continuing                     |
-        | ending                         |
-        | differing only in case from    |
-        | being in lower case            |
-        | differing only at the end from |
-        | being above                    |
-        | being below                    |
-        | being a pattern that matches   |
-        | having for its end             |
-        | ending in a segment like       |
+        | like                             |
+        | beginning                        |
+        | continuing                       |
+        | ending                           |
+        | differing only in case from      |
+        | being in lower case              |
+        | differing only at the end from   |
+        | being above                      |
+        | being below                      |
+        | being a pattern that matches     |
+        | being an expression that matches |
+        | having for its end               |
+        | ending in a segment like         |
+
+    Scenario Outline: An operation that was started sooner, with an id <like> the cancelled one, goes on
+      Given two operations, the id of one <like> that of the other, which is started sooner
+      When the client cancels it and follows it to its end
+      Then the other goes on
+
+      Examples:
+        | like                             |
+        | beginning                        |
+        | continuing                       |
+        | ending                           |
+        | differing only in case from      |
+        | being in lower case              |
+        | differing only at the end from   |
+        | being above                      |
+        | being below                      |
+        | being a pattern that matches     |
+        | being an expression that matches |
+        | having for its end               |
+        | ending in a segment like         |
 
   @req:cancel.isolation.get-no-effect
   Rule: Polling (Get/List/Wait), however often, never cancels.

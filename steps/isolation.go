@@ -2,8 +2,6 @@ package steps
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +15,7 @@ import (
 func isolationSteps() []definition {
 	return []definition{
 		step(`two operations, the id of one (.+) the other's`, givenPair),
+		step(`two operations, the id of one (.+) that of the other, which is started sooner`, givenPairReversed),
 		step(`the client (gets|lists|waits for) it very often`, whenPolls),
 		step(`the client cancels it and starts another, again and again`, whenStartsAfter),
 		step(`the client aborts its calls to (get|list|wait for) it`, whenAborts),
@@ -58,9 +57,9 @@ func thenOthersGoOn(ctx context.Context) error {
 	err := together(len(w.others), func(i int) error {
 		return w.unaffected(ctx, w.others[i], "the cancel of another operation")
 	})
-	if relation, paired := w.facts["pair"].(string); paired && isViolation(err) {
+	if pair, paired := w.facts["another pair"].(func(context.Context) error); paired && isViolation(err) {
 		err = w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
-			if err := givenPair(ctx, relation); err != nil {
+			if err := pair(ctx); err != nil {
 				return nil, err
 			}
 			_, err := w.cancelIt(ctx)
@@ -183,70 +182,6 @@ func thenItGoesOn(ctx context.Context) error {
 		return w.unlessWaitAlone(ctx, err)
 	}
 	return err
-}
-
-// pairs are the relations of two ids in which a lookup may confuse them: the
-// first is cancelled, the second must not be. %s is unique to the case, and
-// lower-case letters and digits.
-func pairs(relation, unique string) (cancelled, bystander string, ok bool) {
-	// 63 characters are what AIP-122 lets an id have.
-	long := unique + strings.Repeat("x", 62-len(unique))
-	switch relation {
-	case "continuing":
-		return unique + "1", unique + "10", true
-	case "beginning":
-		return unique + "10", unique + "1", true
-	case "ending":
-		return unique, "a" + unique, true
-	case "having for its end":
-		return "a" + unique, unique, true
-	case "ending in a segment like":
-		return "a/" + unique, "b/" + unique, true
-	case "differing only in case from":
-		return unique + "case", unique + "Case", true
-	case "being in lower case":
-		return unique + "Case", unique + "case", true
-	case "being below":
-		return unique, unique + "/b", true
-	case "being above":
-		return unique + "/b", unique, true
-	case "being a pattern that matches":
-		return unique + "_1", unique + "-1", true
-	case "differing only at the end from":
-		return long + "1", long + "2", true
-	}
-	return "", "", false
-}
-
-// givenPair starts two operations whose ids the suite chose. A service that
-// cannot have both ids, or takes them for one, has nothing to confuse.
-func givenPair(ctx context.Context, relation string) error {
-	w := of(ctx)
-	one, other, ok := pairs(relation, "c"+strings.ToLower(rand.Text()[:11]))
-	if !ok {
-		return fmt.Errorf("no ids are known for %q", relation)
-	}
-	var ops []*operation
-	for _, id := range []string{one, other} {
-		op, err := w.start(ctx, targets.Chosen, id)
-		if err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			return inapplicable("no operation with the id %q can be started here: %v", id, err)
-		}
-		ops = append(ops, op)
-	}
-	if ops[0].name == ops[1].name {
-		return inapplicable("the ids %q and %q are one operation here", one, other)
-	}
-	w.it, w.others, w.facts["pair"] = ops[0], ops[1:], relation
-	for _, op := range ops {
-		if err := w.inProgress(ctx, op); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // polls is how often an operation is polled to show that polling has no

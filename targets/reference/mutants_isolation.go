@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,7 @@ func siblingMutants() []Mutant {
 	also := func(name, doc string, also func(cancelled, other string) bool) Mutant {
 		return Mutant{Name: name, Doc: doc, Breaks: []string{prefix}, Fault: Fault{Service: cancelsAlso(also)}}
 	}
-	return []Mutant{
+	return append(firstMatchMutants(), []Mutant{
 		{Name: "cancels-all", Doc: "Cancels every operation of the parent: the condition on the id is missing.",
 			Breaks: []string{"cancel.isolation.siblings"},
 			Fault:  Fault{Service: cancelsAlso(func(string, string) bool { return true })}},
@@ -52,10 +53,11 @@ func siblingMutants() []Mutant {
 			}}},
 		also("cancels-by-suffix", "Cancels every operation whose id ends in the id that was given.",
 			func(cancelled, other string) bool { return strings.HasSuffix(idOf(other), idOf(cancelled)) }),
-		also("cancels-by-pattern", "Takes the id for a pattern of LIKE, in which _ is any character.",
+		also("cancels-by-pattern", "Takes the id for a pattern of LIKE, in which _ is any character.", likeMatches),
+		also("cancels-by-expression", "Takes the id for a regular expression, in which a dot is any character.",
 			func(cancelled, other string) bool {
-				ok, err := path.Match(strings.ReplaceAll(idOf(cancelled), "_", "?"), idOf(other))
-				return ok && err == nil && strings.Contains(cancelled, "_")
+				e, err := regexp.Compile("^" + idOf(cancelled) + "$")
+				return err == nil && strings.Contains(idOf(cancelled), ".") && e.MatchString(idOf(other))
 			}),
 		also("cancels-lowered", "Writes ids in lower case in some places, and as they are in others.",
 			func(cancelled, other string) bool {
@@ -183,7 +185,7 @@ func siblingMutants() []Mutant {
 					}
 				}}
 			}}},
-	}
+	}...)
 }
 
 // inventory is the hook of a service that lists by short pages, the last of which

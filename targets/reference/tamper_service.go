@@ -203,7 +203,11 @@ func (l *ledger) idle(k Kind) []string {
 // oldest returns the name of the running operation that was started first, of
 // those that nobody has cancelled; "" where there is none.
 func (l *ledger) oldest() string {
-	names := l.running()
+	return l.first(l.running())
+}
+
+// first returns which of some operations was started first; "" where there is none.
+func (l *ledger) first(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
