@@ -74,6 +74,17 @@ Feature: An accepted cancel
       When the client cancels it
       Then it becomes cancelled in time
 
+    Scenario Outline: The cancel of an operation with a chosen id of <length> characters takes effect
+      Given an operation whose id the client has chosen, of <length> characters
+      When the client cancels it
+      Then it becomes cancelled in time
+
+      Examples:
+        | length |
+        | 12     |
+        | 36     |
+        | 63     |
+
     @grpc
     Scenario: The cancel of an operation with a name of several segments takes effect
       Given a nested operation

@@ -274,10 +274,10 @@ func (r *run) tellLate(d time.Duration) {
 }
 
 // startInProgress starts an operation and sees it in progress. One whose id the
-// suite chooses gets the scenario's mark.
+// suite chooses is of the scenario's kind.
 func (w *world) startInProgress(ctx context.Context, role targets.Role) (*operation, error) {
 	if role == targets.Chosen {
-		return w.startMarked(ctx)
+		return w.startChosen(ctx)
 	}
 	op, err := w.start(ctx, role, "")
 	if err != nil {

@@ -14,8 +14,6 @@ import (
 
 func isolationSteps() []definition {
 	return []definition{
-		step(`two operations, the id of one (.+) the other's`, givenPair),
-		step(`two operations, the id of one (.+) that of the other, which is started sooner`, givenPairReversed),
 		step(`the client (gets|lists|waits for) it very often`, whenPolls),
 		step(`the client cancels it and starts another, again and again`, whenStartsAfter),
 		step(`the client aborts its calls to (get|list|wait for) it`, whenAborts),

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/lro-tools/conform/targets"
 )
 
 // pairs are the relations of two ids in which a lookup may confuse them: the
@@ -70,12 +68,9 @@ func (w *world) startPair(ctx context.Context, relation string, reversed bool) e
 	}
 	var ops []*operation
 	for _, id := range ids {
-		op, err := w.start(ctx, targets.Chosen, id)
+		op, err := w.startNamed(ctx, id)
 		if err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			return inapplicable("no operation with the id %q can be started here: %v", id, err)
+			return err
 		}
 		ops = append(ops, op)
 	}

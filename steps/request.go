@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"crypto/rand"
 	"net/url"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 
 func requestSteps() []definition {
 	return []definition{
-		step(`an operation whose id has (a colon|a hyphen|an underscore|a dot|a tilde)`, givenMarked),
 		step(`the client cancels that name by sending (.+)`, whenCancelsUnknownInForm),
 		step(`the client cancels it by sending (.+)`, whenCancelsInForm),
 		step(`the cancel counts like a plain one`, thenCountsLikePlain),
@@ -21,44 +19,6 @@ func requestSteps() []definition {
 		step(`only the operation in the path may be cancelled`, thenPathAlone),
 		step(`the other is not cancelled`, thenOtherNotCancelled),
 	}
-}
-
-// marks are characters that ids may have besides letters and digits: the colon
-// stands before the verb of a cancel as well, the others are unreserved (RFC
-// 3986, section 2.3).
-var marks = map[string]string{"a colon": ":", "a hyphen": "-", "an underscore": "_", "a dot": ".", "a tilde": "~"}
-
-// givenMarked starts an operation whose id has a mark within it. A service that
-// takes no such id is not concerned.
-func givenMarked(ctx context.Context, mark string) error {
-	w := of(ctx)
-	if err := w.needCancel(); err != nil {
-		return err
-	}
-	w.facts["mark"] = mark
-	op, err := w.startMarked(ctx)
-	w.it = op
-	return err
-}
-
-// startMarked starts an operation with the scenario's mark in its id.
-func (w *world) startMarked(ctx context.Context) (*operation, error) {
-	if err := w.run.role(targets.Chosen); err != nil {
-		return nil, err
-	}
-	words, _ := w.facts["mark"].(string)
-	id := strings.ToLower(rand.Text())
-	op, err := w.start(ctx, targets.Chosen, "c"+id[:8]+marks[words]+id[8:16])
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, stopped(ctx)
-		}
-		return nil, inapplicable("the service takes no id with %s: %v", words, err)
-	}
-	if last := op.name[strings.LastIndexByte(op.name, '/')+1:]; !strings.Contains(last, marks[words]) {
-		return op, inapplicable("the service gives its operations names without %s: %s", words, op.name)
-	}
-	return op, w.inProgress(ctx, op)
 }
 
 // whenCancelsUnknownInForm cancels the name of no operation by a request of a

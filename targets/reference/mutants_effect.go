@@ -112,6 +112,10 @@ func acceptanceMutants() []Mutant {
 			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: whereUnseen(nil)}},
 		{Name: "refuses-unseen", Doc: "Refuses the cancel of an operation that nobody has asked for: it reads from the cache that Get fills.",
 			Breaks: []string{"cancel.accept.in-progress"}, Fault: Fault{Service: whereUnseen(refuse(codes.FailedPrecondition, "OPERATION_NOT_RUNNING", "operation is not running"))}},
+		{Name: "loses-chosen", Doc: "Has a column of 12 characters for the ids of what is to be stopped, and finds none that is longer by its id.",
+			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: losesLongIDs(12)}},
+		{Name: "loses-long-ids", Doc: "Has a column of 40 characters for the ids of what is to be stopped.",
+			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: losesLongIDs(40)}},
 		{Name: "never-stops", Doc: "Accepts a cancel and shows CANCELLING for ever: the work does not look at the request.",
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault:  Fault{Options: func(o *Options) { o.CancelDelay, o.SlowStop = time.Hour, time.Hour }}},
@@ -159,6 +163,20 @@ func acceptanceMutants() []Mutant {
 						})
 					}
 				})}},
+	}
+}
+
+// losesLongIDs is a hook that accepts the cancel of an operation in progress, and
+// does nothing, where the client has chosen an id of more characters than that.
+func losesLongIDs(most int) func(Service) Service {
+	return func(next Service) Service {
+		return canceller{seen(dropFlag)(next), func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			id := idOf(r.GetName())
+			if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() && len(id) > most && !plainID.MatchString(id) && !childID.MatchString(id) {
+				return nil
+			}
+			return next.Cancel(ctx, r)
+		}}
 	}
 }
 
