@@ -27,6 +27,12 @@ Feature: A refused cancel
         | pending |
         | nested  |
 
+    Scenario: A cancel of a name that is refused before an operation of that name is started
+      Given a name for an operation that is not started yet
+      When the client cancels that name
+      And an operation is started under that name
+      Then it goes on, if that cancel was refused
+
     Scenario: The cancel of an operation that cannot be cancelled
       Given an uncancellable operation
       When the client cancels it

@@ -15,6 +15,9 @@ func chosenSteps() []definition {
 		step(`two operations, the id of one (.+) that of the other, which is started sooner`, givenPairReversed),
 		step(`an operation whose id has (a colon|a hyphen|an underscore|a dot|a tilde)`, givenMarked),
 		step(`an operation whose id the client has chosen, of (\d+) characters`, givenOfLength),
+		step(`a name for an operation that is not started yet`, givenNameAhead),
+		step(`an operation is started under that name`, whenStartsNamed),
+		step(`it goes on, if that cancel was refused`, thenGoesOnIfRefused),
 	}
 }
 
@@ -87,4 +90,92 @@ func (w *world) startNamed(ctx context.Context, id string) (*operation, error) {
 		return nil, inapplicable("no operation with the id %q can be started here: %v", id, err)
 	}
 	return op, nil
+}
+
+// givenNameAhead makes the name of an operation that is to be started later, from
+// that of one under another id, which goes on beside it.
+func givenNameAhead(ctx context.Context) error {
+	w := of(ctx)
+	if err := w.needCancel(); err != nil {
+		return err
+	}
+	if err := w.run.role(targets.Chosen); err != nil {
+		return err
+	}
+	w.unknownRole = targets.Chosen
+	model, ahead := w.chosenID(), w.chosenID()
+	op, err := w.startNamed(ctx, model)
+	if err != nil {
+		return err
+	}
+	if err := w.inProgress(ctx, op); err != nil {
+		return err
+	}
+	at := strings.LastIndex(op.name, model)
+	if at < 0 {
+		return inapplicable("the service names its operations without the ids that are chosen for them: %s", op.name)
+	}
+	w.facts["model"], w.facts["ahead"] = op, ahead
+	w.unknown = op.name[:at] + ahead + op.name[at+len(model):]
+	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(w.unknown), "is the name unknown?") })
+	if err == nil && !notFound(c.Exchange) {
+		err = inapplicable("Get of a name under which nothing was started is answered %s", c.Status())
+	}
+	return err
+}
+
+// whenStartsNamed starts an operation under the name that was cancelled ahead. A
+// service may keep such a name from being used, or go on to say that it does not
+// know it.
+func whenStartsNamed(ctx context.Context) error {
+	w := of(ctx)
+	ahead := w.facts["ahead"].(string)
+	op, err := w.startNamed(ctx, ahead)
+	if err != nil {
+		return err
+	}
+	if w.it = op; op.name != w.unknown {
+		return inapplicable("the operation with the id %q is named %s, and not %s", ahead, op.name, w.unknown)
+	}
+	l, err := w.appears(ctx, op)
+	if err == nil && !l.found {
+		err = inapplicable("Get of the operation that was started under the name is answered %s, as it was before", l.Status())
+	}
+	return err
+}
+
+// thenGoesOnIfRefused judges that a refused cancel of a name has no effect on the
+// operation that is started under it later. It must repeat, while one of a name that
+// was not cancelled goes on.
+func thenGoesOnIfRefused(ctx context.Context) error {
+	w := of(ctx)
+	c := w.theCall()
+	if err := w.refusedWithoutEffect(c); err != nil {
+		return err
+	}
+	err := w.unaffected(ctx, w.it, "a cancel of its name that was answered "+c.Status()+" before it was started")
+	if !isViolation(err) {
+		return err
+	}
+	err = w.confirmed(ctx, err, w.startAhead)
+	if model := w.facts["model"].(*operation); isViolation(err) {
+		switch touched, failed := w.touched(ctx, model); {
+		case failed != nil:
+			return failed
+		case touched:
+			return inconclusive("an operation does not go on either whose name nobody has cancelled: %v", err)
+		}
+	}
+	return err
+}
+
+// startAhead does once more what the scenario does: it cancels a name, and starts an
+// operation under it.
+func (w *world) startAhead(ctx context.Context) (*operation, error) {
+	for _, do := range [...]func(context.Context) error{givenNameAhead, whenCancelsUnknown, whenStartsNamed} {
+		if err := do(ctx); err != nil {
+			return w.it, err
+		}
+	}
+	return w.it, w.refusedWithoutEffect(w.theCall())
 }

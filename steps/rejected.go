@@ -170,13 +170,8 @@ func thenRefusedChangedNothing(ctx context.Context) error {
 		return err
 	}
 	for _, c := range calls {
-		switch {
-		case c.err != nil:
-			return inconclusive("the cancel brought no answer: %v", c.err)
-		case c.Accepted():
-			return inapplicable("the cancel was accepted: %s", c.Status())
-		case !w.deniesEffect(c):
-			return inconclusive("the answer %s says nothing about an effect", c.Status())
+		if err := w.refusedWithoutEffect(c); err != nil {
+			return err
 		}
 	}
 	how := "a cancel that was answered " + calls[len(calls)-1].Status()
@@ -215,4 +210,18 @@ func (w *world) refusedOnceMore(ctx context.Context, which int, again func() err
 		return nil, err
 	}
 	return append([]*operation{w.it}, w.others...)[which], nil
+}
+
+// refusedWithoutEffect is nil where the answer to a cancel says that it has had no
+// effect, and a ruling elsewhere.
+func (w *world) refusedWithoutEffect(c call) error {
+	switch {
+	case c.err != nil:
+		return inconclusive("the cancel brought no answer: %v", c.err)
+	case c.Accepted():
+		return inapplicable("the cancel was accepted: %s", c.Status())
+	case !w.deniesEffect(c):
+		return inconclusive("the answer %s says nothing about an effect", c.Status())
+	}
+	return nil
 }

@@ -128,7 +128,7 @@ func unknownMutants() []Mutant {
 				time.AfterFunc(60*time.Millisecond, func() { _, _ = next.Start(later, StartRequest{Parent: parent, ID: id}) })
 				return notFound(name)
 			})}},
-	}, rejectionMutants()...)
+	}, append(rejectionMutants(), aheadMutants()...)...)
 }
 
 // A graveyard is a Service that shows, from a while after its cancel on, a name

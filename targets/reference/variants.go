@@ -16,7 +16,7 @@ import (
 // Variants returns servers that are unusual but legal.
 func Variants() []Variant {
 	return slices.Concat(optionVariants(), formVariants(), requestVariants(), routeVariants(), racesVariants(), wiresVariants(),
-		interplayVariants(), habitVariants(), frontVariants())
+		interplayVariants(), habitVariants(), frontVariants(), aheadVariants())
 }
 
 func optionVariants() []Variant {
