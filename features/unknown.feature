@@ -24,7 +24,6 @@ Feature: Cancelling what does not exist
         | begins with               |
         | lies below                |
 
-    @grpc
     Scenario: A name that has another parent than that of an operation is not found either
       Given a name that has another parent than that of a running operation
       When the client cancels that name

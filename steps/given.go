@@ -139,6 +139,9 @@ const below = "lies below"
 // percent sign is encoded in turn, and what decodes twice takes it for the other.
 const percentEncodes = "percent-encodes"
 
+// elsewhere relates a name to one that has the same id under another parent.
+const elsewhere = "has another parent than"
+
 func givenSupport(ctx context.Context) error { return of(ctx).needCancel() }
 
 func givenNoSupport(ctx context.Context) error {

@@ -57,7 +57,7 @@ func (w *world) nearName(relation string, p namePath) (string, error) {
 	case below:
 		w.unknownRole = targets.Nested
 		return name + "/b1", w.run.role(targets.Nested)
-	case "has another parent than":
+	case elsewhere:
 		if len(p.parents) == 0 {
 			return "", inapplicable("the name %s has no parent", name)
 		}

@@ -42,16 +42,31 @@ func thenNotFound(ctx context.Context) error {
 		if err := w.unlessPlainToo(ctx, c); err != nil {
 			return err
 		}
-		if w.facts["relation"] == percentEncodes && !c.Accepted() {
-			if err := w.unlessEncodedToo(ctx, c); err != nil {
-				return err
-			}
+		if err := w.unlessRouted(ctx, c); err != nil {
+			return err
 		}
 		finding := w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a name of no operation is not answered NOT_FOUND")
 		if w.rest() && w.unknownRole == targets.Nested {
 			finding = w.unlessNestedMisrouted(ctx, finding)
 		}
 		return w.unlessFormToo(ctx, finding)
+	}
+	return nil
+}
+
+// unlessRouted is a ruling where another requirement owns what becomes of a name
+// over REST: where names that are percent-encoded have that answer, or the parent in
+// the path is not looked at.
+func (w *world) unlessRouted(ctx context.Context, c call) error {
+	switch relation := w.facts["relation"]; {
+	case relation == percentEncodes && !c.Accepted():
+		return w.unlessEncodedToo(ctx, c)
+	case relation == elsewhere && w.rest() && c.Accepted():
+		touched, err := w.touched(ctx, w.it)
+		if err == nil && touched {
+			err = inconclusive("the cancel of the id under another parent reaches the operation (see cancel.route.parent-scope)")
+		}
+		return err
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func parentCaseMutants() []Mutant {
 			Breaks: breaks, Fault: Fault{REST: where(foreignCancel(func(p string) bool { return strings.HasPrefix("demo", p) }), ownCancel)}},
 		{Name: "parent-folds-case", Doc: "Compares parents without regard to case where it cancels, and with it where it gets.",
 			Breaks: breaks, Fault: Fault{REST: where(foreignCancel(func(p string) bool { return strings.EqualFold(p, "demo") }), ownCancel)}},
+		{Name: "other-parent-ok", Doc: "Finds an operation by its id, sees that the parent is another one, and has nothing to do: OK.",
+			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unknown.not-found"}},
+			Fault:    Fault{REST: where(foreignCancel(func(p string) bool { return p != "demo" }), answering(nil))}},
 		{Name: "grpc-ignores-parent", Doc: "Finds the operation to cancel over gRPC by its id alone.",
 			BreaksOn: map[targets.Transport][]string{targets.REST: {}, targets.GRPC: {"cancel.unknown.not-found"}},
 			Fault: Fault{Service: overGRPCAlone(findsNear(func(asked, live string) bool {
