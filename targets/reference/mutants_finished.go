@@ -192,10 +192,11 @@ func unimplementedOrBusy(next Service) Service {
 	}}
 }
 
-// refuseFinished answers the cancel of finished operations with a code.
+// refuseFinished answers the cancel of finished operations with a code, to those who
+// may see them.
 func refuseFinished(code codes.Code) func(Service) Service {
 	return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-		if peek(ctx, next, r.GetName()).GetDone() {
+		if op, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}); err == nil && op.GetDone() {
 			return refuse(code, "OPERATION_FINISHED", "operation %q is finished", r.GetName())
 		}
 		return next.Cancel(ctx, r)
