@@ -86,6 +86,8 @@ func (w *world) startNamed(ctx context.Context, id string) (*operation, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, stopped(ctx)
+	case err != nil && w.crowded.Load():
+		return nil, err
 	case err != nil:
 		return nil, inapplicable("no operation with the id %q can be started here: %v", id, err)
 	}

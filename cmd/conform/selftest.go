@@ -47,7 +47,7 @@ legal variants must be accused of nothing. The exit code is 1 where a mutant
 survives, in whole or in part, or a legal server is accused.
 
 A mutant is judged by what it breaks and by one in 128 of the other requirements,
-a legal server by one in 6, chosen by its name; the honest server by all. Most
+a legal server by one in 4, chosen by its name; the honest server by all. Most
 legal servers are tried several at a time: one server has the habits of all of
 them, and where it is accused each is judged by itself. A mutant that is missed is
 tried once more when the others are done, as a busy machine hides races. With

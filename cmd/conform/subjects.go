@@ -57,7 +57,7 @@ func oneSide(f reference.Fault, breaks []string) string {
 // many: a mutant is there for what it breaks, a legal server for not being accused.
 const (
 	sampleOf      = 128
-	sampleOfLegal = 6
+	sampleOfLegal = 4
 )
 
 // sample chooses what a server is judged by: what it breaks, and a part of the
