@@ -83,13 +83,13 @@ func (w *world) overruns(ctx context.Context, m targets.Method, patience, after 
 
 // overrun makes a call over gRPC whose deadline comes some time after it was sent. The
 // server learns of it from the call itself, not by the client's leaving.
-func (w *world) overrun(ctx context.Context, m targets.Method, patience, after time.Duration) call {
+func (w *world) overrun(ctx context.Context, m targets.Method, patience, after time.Duration) {
 	short, stop := givenUpAfter(ctx, after+deadlineGrace)
 	defer stop()
 	if m == targets.Wait {
 		defer w.waits(ctx)()
 	}
-	return w.raw(short, targets.RawRequest{Method: m, Message: w.lookRequest(m, patience),
+	w.raw(short, targets.RawRequest{Method: m, Message: w.lookRequest(m, patience),
 		Header: map[string]string{"grpc-timeout": fmt.Sprintf("%du", after.Microseconds())}}, "a deadline that comes early")
 }
 

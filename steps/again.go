@@ -9,22 +9,14 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// refused are the cases that could not be judged on a server that has refused calls
-// for their number, where they are kept within that now.
-func (s *suite) refused(cases []*planned) []*planned {
+// slower judges again what could not be judged on a server that has refused calls for
+// their number, where they are kept within that now.
+func (s *suite) slower(ctx context.Context, cases []*planned) {
 	if len(s.run.paces.kept()) == 0 {
-		return nil
+		return
 	}
-	for _, o := range s.run.offers {
-		o.askAgain()
-	}
-	var out []*planned
-	for _, c := range cases {
-		if s.results[c.id].Verdict == reports.Inconclusive {
-			out = append(out, c)
-		}
-	}
-	return out
+	s.run.askAgain()
+	s.rounds(ctx, slices.DeleteFunc(slices.Clone(cases), func(c *planned) bool { return s.results[c.id].Verdict != reports.Inconclusive }))
 }
 
 // fewAtATime is how many cases there are at a time where the target does not stand
@@ -72,9 +64,7 @@ func (s *suite) crowdedOut(ctx context.Context, cases []*planned) []*planned {
 // few judges cases so many at a time, and tells whether there is room for them then.
 // It stays so for the cases that follow.
 func (s *suite) few(ctx context.Context, cases []*planned, n int) bool {
-	for _, o := range s.run.offers {
-		o.askAgain()
-	}
+	s.run.askAgain()
 	seats, turn, single := s.run.seats, s.run.waitTurn, s.run.single.Load()
 	s.run.seats, s.run.waitTurn = newSeats(n, false), make(chan struct{}, 1)
 	s.run.single.Store(n == 1)

@@ -57,14 +57,13 @@ func (w *world) nearName(relation string, p namePath) (string, error) {
 	case below:
 		w.unknownRole = targets.Nested
 		return name + "/b1", w.run.role(targets.Nested)
+	case percentEncodes:
+		return encodedName(name)
 	case elsewhere:
 		if len(p.parents) == 0 {
 			return "", inapplicable("the name %s has no parent", name)
 		}
 		return p.elsewhere(p.parents[len(p.parents)-1], 0).name(), nil
-	}
-	if relation == percentEncodes {
-		return encodedName(name)
 	}
 	other := strings.TrimSuffix(name, p.id()) + otherCase(p.id())
 	if other == name {

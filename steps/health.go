@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,8 +48,8 @@ type health struct {
 // severed are the calls, over any transport, whose connections ended before their
 // answers, since the last answer: where the target has gone, one of them may be why.
 type severed struct {
-	mu    sync.Mutex
-	calls []call
+	mu           sync.Mutex
+	gets, others []string // the first lines of the first few
 }
 
 // severedShown is how many calls are named where a target has gone.
@@ -58,11 +59,16 @@ const severedShown = 3
 func (b *severed) tell(c call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case c.err == nil:
-		b.calls = nil
-	case c.err.Kind == targets.Reset:
-		b.calls = append(b.calls, c)
+	if c.err == nil {
+		b.gets, b.others = nil, nil
+		return
+	}
+	lines := &b.others
+	if c.Method == targets.Get {
+		lines = &b.gets
+	}
+	if c.err.Kind == targets.Reset && len(*lines) < severedShown {
+		*lines = append(*lines, c.Request.Line)
 	}
 }
 
@@ -70,18 +76,11 @@ func (b *severed) tell(c call) {
 func (b *severed) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var names []string
-	for _, isGet := range []bool{false, true} {
-		for _, c := range b.calls {
-			if (c.Method == targets.Get) == isGet && len(names) < severedShown {
-				names = append(names, c.Request.Line)
-			}
-		}
-	}
-	if names == nil {
+	lines := slices.Concat(b.others, b.gets)
+	if len(lines) == 0 {
 		return ""
 	}
-	return "; the connection broke with " + strings.Join(names, ", ")
+	return "; the connection broke with " + strings.Join(lines[:min(len(lines), severedShown)], ", ")
 }
 
 func newHealth(request time.Duration, b *severed) *health {

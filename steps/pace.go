@@ -96,7 +96,7 @@ func newPace() *pace { return &pace{limiter: rate.NewLimiter(rate.Inf, 1)} }
 
 // wait returns when the next call is due, or ctx ends.
 func (p *pace) wait(ctx context.Context) {
-	if p.limiter.Limit() != rate.Inf {
+	if p.on() {
 		_ = p.limiter.Wait(ctx) // the call says that ctx has ended
 	}
 }

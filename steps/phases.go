@@ -34,7 +34,7 @@ func (s *suite) sideBySide(ctx context.Context, cases []*planned) {
 	}
 	s.patient = true
 	s.rounds(ctx, cases)
-	s.rounds(ctx, s.refused(cases))
+	s.slower(ctx, cases)
 	s.fewer(ctx, cases)
 	s.rounds(ctx, s.unsettled(ctx, cases))
 	s.oneByOne(ctx, s.disturbedBy(cases))

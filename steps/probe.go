@@ -105,14 +105,16 @@ func (o *offers) answer(ctx context.Context, i int, s *seat, ask func() error) e
 	return err
 }
 
-// askAgain lets be asked once more what could not be told.
-func (o *offers) askAgain() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i, err := range o.err {
-		if err != nil && !isInapplicable(err) {
-			o.asked[i] = nil
+// askAgain lets be asked once more what of the offers could not be told.
+func (r *run) askAgain() {
+	for _, o := range r.offers {
+		o.mu.Lock()
+		for i, err := range o.err {
+			if err != nil && !isInapplicable(err) {
+				o.asked[i] = nil
+			}
 		}
+		o.mu.Unlock()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -175,7 +176,6 @@ func thenRefusedChangedNothing(ctx context.Context) error {
 		}
 	}
 	how := "a cancel that was answered " + calls[len(calls)-1].Status()
-	touched := 0
 	ops := append([]*operation{w.it}, w.others...)
 	errs := make([]error, len(ops))
 	_ = together(len(ops), func(i int) error { errs[i] = w.unaffected(ctx, ops[i], how); return nil })
@@ -184,9 +184,7 @@ func thenRefusedChangedNothing(ctx context.Context) error {
 	if !isViolation(err) || !known {
 		return err
 	}
-	for !isViolation(errs[touched]) {
-		touched++
-	}
+	touched := slices.IndexFunc(errs, isViolation)
 	return w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
 		return w.refusedOnceMore(ctx, touched, again)
 	})
