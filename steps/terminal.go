@@ -97,16 +97,32 @@ func (w *world) cancelBeforeEnd(ctx context.Context) (*operation, error) {
 // observation window after that.
 func whenWatchesTurns(ctx context.Context) error {
 	w := of(ctx)
-	if err := w.appearsEverywhere(ctx, w.it); err != nil {
-		return err
-	}
-	op, err := w.cancelIt(ctx)
+	op, err := w.cancelVisible(ctx)
 	if err != nil {
 		return err
 	}
 	looks, err := w.lookByTurns(ctx, w.it, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
 	w.facts["looks"] = looks
 	return err
+}
+
+// cancelVisible cancels the operation once Get finds it over each of the connections. One
+// that the cancel alone does not find is replaced by a fresh one: behind one address
+// may be workers of which each knows its own, and the next cancel may come to its own.
+func (w *world) cancelVisible(ctx context.Context) (*operation, error) {
+	for try := 1; ; try++ {
+		if err := w.appearsEverywhere(ctx, w.it); err != nil {
+			return nil, err
+		}
+		op, err := w.cancelIt(ctx)
+		c, _ := w.facts["call"].(call)
+		if err == nil || !notFound(c.Exchange) || try == transientTries {
+			return op, err
+		}
+		if w.it, err = w.startInProgress(ctx, op.role); err != nil {
+			return op, err
+		}
+	}
 }
 
 // appearsEverywhere looks at an operation over each of the connections until Get finds
