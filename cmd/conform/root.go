@@ -74,7 +74,12 @@ func execute(args []string, a *app) int {
 	return code
 }
 
+// versionFlag has no environment variable: scripts that install conform keep in
+// CONFORM_VERSION which one they want.
+const versionFlag = "version"
+
 func newRoot(a *app) *cobra.Command {
+	var asksVersion bool
 	root := &cobra.Command{
 		Use:   "conform",
 		Short: "Judge the cancel of google.longrunning.Operations servers",
@@ -82,13 +87,20 @@ func newRoot(a *app) *cobra.Command {
 the contract of their cancel. It starts operations as the target file says,
 cancels them, and reports what the server broke, with the calls that show it.
 
-Every flag has an environment variable, CONFORM_ and the flag's name in upper
-case with _ for -; the flag beats it. Flags that can be repeated take one value
-per line there.`,
+Every flag of a command has an environment variable, CONFORM_ and the flag's name
+in upper case with _ for -; the flag beats it. Flags that can be repeated take one
+value per line there.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.fromEnvironment(cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asksVersion {
+				return a.printVersion()
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&asksVersion, versionFlag, false, "print the version of the suite and the digest of its catalogue")
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
@@ -104,7 +116,7 @@ func (a *app) fromEnvironment(flags *pflag.FlagSet) error {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "CONFORM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value, ok := a.env(name)
-		if !ok || value == "" || f.Changed || f.Name == "help" {
+		if !ok || value == "" || f.Changed || f.Name == "help" || f.Name == versionFlag {
 			return
 		}
 		values := []string{value}

@@ -14,13 +14,15 @@ func versionCommand(a *app) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of the suite and the digest of its catalogue",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			digest, err := features.Digest()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.out, "conform %s, catalogue %s, %s %s/%s\n", version(), digest, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
-		},
+		RunE:  func(*cobra.Command, []string) error { return a.printVersion() },
 	}
+}
+
+func (a *app) printVersion() error {
+	digest, err := features.Digest()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "conform %s, catalogue %s, %s %s/%s\n", version(), digest, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
