@@ -55,6 +55,9 @@ Feature: A refused cancel
         | how                                               |
         | with a member that is not known                   |
         | with a body that is no JSON                       |
+        | with a string for its body                        |
+        | with an array for its body                        |
+        | with a number for its body                        |
         | with a body of another media type                 |
         | with a form for its body                          |
         | with its own name in its body                     |

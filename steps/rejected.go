@@ -38,6 +38,12 @@ func (w *world) oddCancel(reason string) (targets.RawRequest, bool) {
 		post.Body = []byte(`{"no_such_field":1}`)
 	case "with a body that is no JSON":
 		post.Body = []byte(`{`)
+	case "with a string for its body":
+		post.Body = []byte(`"x"`)
+	case "with an array for its body":
+		post.Body = []byte(`[]`)
+	case "with a number for its body":
+		post.Body = []byte(`1`)
 	case "with a body of another media type":
 		post.Body, post.Header = []byte("{}"), map[string]string{"Content-Type": "text/plain"}
 	case "with a form for its body":

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -170,7 +171,18 @@ func formMutants() []Mutant {
 		{Name: "malformed-body-dropped", Doc: "Crashes over a body that is no JSON object.",
 			Breaks: []string{"cancel.request.malformed-body"}, Fault: Fault{REST: onForm(noObject, drops)}},
 		{Name: "malformed-body-too-late", Doc: "Cancels first, and then refuses a body that is no JSON object.",
-			Breaks: []string{"cancel.request.malformed-body"}, Fault: Fault{REST: tooLate(noObject)}},
+			Breaks:   []string{"cancel.request.malformed-body", "cancel.rejected.no-effect"},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: nil}, Fault: Fault{REST: tooLate(noObject)}},
+		{Name: "string-body-too-late", Doc: "Puts a cancel into its queue before it finds that the body is a string, and refuses that.",
+			Breaks:   []string{"cancel.request.malformed-body", "cancel.rejected.no-effect"},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: nil}, Fault: Fault{REST: queuedAndRefused(func(_ *http.Request, body []byte) bool {
+				return bytes.HasPrefix(body, []byte(`"`))
+			})}},
+		{Name: "number-body-too-late", Doc: "Puts a cancel into its queue before it finds that the body is a number, and refuses that.",
+			Breaks:   []string{"cancel.rejected.no-effect"},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: nil}, Fault: Fault{REST: queuedAndRefused(func(_ *http.Request, body []byte) bool {
+				return string(body) == "1"
+			})}},
 		{Name: "null-body-500", Doc: "Follows the null in a body.",
 			Breaks: []string{"cancel.request.malformed-body"},
 			Fault:  Fault{REST: onForm(func(_ *http.Request, body []byte) bool { return string(body) == "null" }, crash)}},

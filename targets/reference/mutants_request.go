@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -69,6 +70,21 @@ func tooLate(applies func(r *http.Request, body []byte) bool) func(http.Handler)
 			return
 		}
 		writeError(w, invalid("REQUEST_INVALID", "the request has a part that is not known"))
+	})
+}
+
+// queuedAndRefused answers with an error where it applies, and cancels as asked a
+// while later.
+func queuedAndRefused(applies func(r *http.Request, body []byte) bool) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, body []byte) {
+		if !applies(r, body) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		later := r.Clone(context.WithoutCancel(r.Context()))
+		later.Body, later.ContentLength = http.NoBody, 0
+		time.AfterFunc(observeTimeout/2, func() { record(next, later) })
+		writeError(w, invalid("BODY_MALFORMED", "request body: an object is required"))
 	})
 }
 
@@ -178,7 +194,8 @@ func bodyMutants() []Mutant {
 		{Name: "unknown-member-500", Doc: "Fails on a body with a member that it does not know.",
 			Breaks: []string{"cancel.request.unknown-body-field"}, Fault: Fault{REST: refuseIf(crash, unknownMember)}},
 		{Name: "unknown-member-too-late", Doc: "Cancels first, and then refuses a body with a member that it does not know.",
-			Breaks: []string{"cancel.request.unknown-body-field"}, Fault: Fault{REST: tooLate(unknownMember)}},
+			Breaks:   []string{"cancel.request.unknown-body-field", "cancel.rejected.no-effect"},
+			BreaksOn: map[targets.Transport][]string{targets.GRPC: nil}, Fault: Fault{REST: tooLate(unknownMember)}},
 		{Name: "malformed-body-500", Doc: "Fails on a body that is no JSON object.",
 			Breaks: []string{"cancel.request.malformed-body"},
 			Fault: Fault{REST: refuseIf(crash, func(_ *http.Request, body []byte) bool {
