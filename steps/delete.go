@@ -132,8 +132,13 @@ func thenDeleted(ctx context.Context) error {
 	case isDenied(c.Exchange) && !w.mayDelete(ctx):
 		return inconclusive("the caller may not delete operations: %s", c.Status())
 	}
-	if err := w.unlessGone(ctx, w.it, c); err != nil {
-		return err
+	if gone := w.unlessGone(ctx, w.it, c); gone != nil {
+		if !notFound(c.Exchange) || w.run.scarce(w.it.role) {
+			return gone
+		}
+		role := w.it.role
+		return w.unlessDeletes(ctx, gone, func() (*operation, error) { return w.cancelled(ctx, role) },
+			w.fail(c, "success", "a cancelled operation is deleted, and the answer is that there was none, again and again"))
 	}
 	return w.fail(c, "success", "a cancelled operation cannot be deleted, although Delete is offered")
 }

@@ -137,39 +137,6 @@ func (w *world) unlessNestedMisrouted(ctx context.Context, finding error) error 
 	return inconclusive("no cancel of a name with several segments reaches the operation that it names (see cancel.route.multi-segment-name): %v", finding)
 }
 
-// thenOtherSucceeds judges that a bystander ends with its response all the same,
-// and stays so, after the cancel of another operation.
-func thenOtherSucceeds(ctx context.Context) error {
-	w := of(ctx)
-	w.it = w.others[0] // nothing more is said of the one that was cancelled
-	const want = "the operation succeeds, as nobody has cancelled it"
-	late, err := w.poll(ctx, w.it, w.settleFor(), func(l look) (bool, error) {
-		switch {
-		case !l.found || l.garbled:
-			return false, inconclusive("Get answered %s", l.Status())
-		case l.cancelled():
-			return false, w.failAt(l.snapshot, want, "the operation was cancelled by the cancel of another one")
-		case l.done && !l.hasResponse:
-			return false, inconclusive("succeeding does not behave as declared: the operation ended with %s, not with a response", l.result())
-		}
-		return l.done, nil
-	})
-	switch {
-	case isViolation(err):
-		return w.unlessIdleToo(ctx, w.it, err)
-	case err != nil:
-		return err
-	case late:
-		return inconclusive("%s never ends: the operation was still in progress after settle", w.it.role)
-	}
-	end, _ := w.it.end()
-	finding := w.keeps(ctx, w.it, end, w.observeFor())
-	if isViolation(finding) {
-		return w.unlessAlone(ctx, end, finding)
-	}
-	return finding
-}
-
 // thenItGoesOn judges that what the client did has not touched the operation.
 func thenItGoesOn(ctx context.Context) error {
 	w := of(ctx)

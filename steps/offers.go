@@ -94,7 +94,7 @@ func (w *world) probeOffer(ctx context.Context, m targets.Method) error {
 	if err != nil {
 		return err
 	}
-	if notOffered(c) {
+	if notOffered(c) && (m != targets.Delete || w.run.offers[w.plan.transport].deleted == "") {
 		hint := ""
 		if m == targets.List && c.HTTP == 404 {
 			hint = fmt.Sprintf(" (where it is, %s.list: %q names no collection)", c.Transport, w.ep.List)
@@ -156,10 +156,11 @@ func (w *world) probeDelete(ctx context.Context) (call, error) {
 		case c.err != nil:
 			return c, inconclusive("Delete brought no answer: %v", c.err)
 		case !transient(c.Exchange):
-			if c.Accepted() {
+			gone, err := w.deletesAllTheSame(ctx, op, c, how)
+			if c.Accepted() || gone {
 				w.run.offers[w.plan.transport].deleted = op.name
 			}
-			return c, nil
+			return c, err
 		case try == transientTries:
 			return c, inconclusive("Delete answered %s, %d times", c.Status(), try)
 		}

@@ -44,6 +44,10 @@ func deleteMutants() []Mutant {
 			Fault: Fault{Service: refusing(refuse(codes.FailedPrecondition, "OPERATION_NOT_FINISHED", "the operation is not finished"))}},
 		{Name: "delete-loses-cancelled", Doc: "Does not find a cancelled operation when it is to be deleted.", Breaks: []string{after},
 			Fault: Fault{Service: refusing(refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found"))}},
+		{Name: "delete-loses-what-it-deletes", Doc: "Deletes a cancelled operation, and then does not find it to answer.", Breaks: []string{after},
+			Fault: Fault{Service: deletesUnsaid(isCancelled)}},
+		{Name: "delete-never-finds", Doc: "Looks for an operation that it has deleted before it answers, and says that there is none.", Breaks: []string{after},
+			Fault: Fault{Service: deletesUnsaid(func(*longrunningpb.Operation) bool { return true })}},
 		{Name: "delete-fails-on-cancelled", Doc: "Fails on the deletion of a cancelled operation: it expects a response.", Breaks: []string{after},
 			Fault: Fault{Service: refusing(refuse(codes.Internal, "REQUEST_FAILED", "response is nil"))}},
 		{Name: "delete-forbids-cancelled", Doc: "Lets callers delete what has ended by itself, and not what was cancelled.", Breaks: []string{after},
@@ -66,6 +70,18 @@ func deleteMutants() []Mutant {
 		{Name: "cancel-finds-deleted-finished", Doc: "Keeps the state of deleted operations, and refuses to cancel one that had ended.", Breaks: []string{gone},
 			Fault: Fault{Service: deletedCancelled(refuse(codes.FailedPrecondition, "OPERATION_FINISHED", "the operation is finished"))}},
 	}
+}
+
+// deletesUnsaid is a hook by which some operations are deleted, and the answer is
+// that they are not found.
+func deletesUnsaid(of func(op *longrunningpb.Operation) bool) func(Service) Service {
+	return deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+		some := of(peek(ctx, next, r.GetName()))
+		if err := next.Delete(ctx, r); err != nil || !some {
+			return err
+		}
+		return notFound(r.GetName())
+	})
 }
 
 // An unknownGetter is a Service whose Get answers an error of its own for what

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,7 @@ import (
 // reachMutants let a call reach operations that it should not, or reach its
 // own in spite of a refusal.
 func reachMutants() []Mutant {
-	return append(append(siblingMutants(), pendingMutants()...), rejectedMutants()...)
+	return slices.Concat(siblingMutants(), besideMutants(), pendingMutants(), rejectedMutants())
 }
 
 func siblingMutants() []Mutant {

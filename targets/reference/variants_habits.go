@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,24 @@ import (
 // forgotten: less than the time for which it is watched.
 const keptSuccess = 60 * time.Millisecond
 
+// everyOtherFails is the hook of a service in which every other operation fails that
+// is to succeed.
+func everyOtherFails(next Service) Service {
+	turns := newNameSet()
+	var failed sync.Map // names
+	shown := seen(func(op *longrunningpb.Operation) {
+		if _, ok := failed.Load(op.GetName()); ok && op.GetResponse() != nil {
+			end(op, codes.Internal, "the worker has a fault")
+		}
+	})(next)
+	return starter{shown, func(_ context.Context, _ Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		if turns.add("")%2 == 0 {
+			failed.Store(op.GetName(), true)
+		}
+		return op, nil
+	}}
+}
+
 // habitVariants are what services do whose ways differ from those of most.
 func habitVariants() []Variant {
 	return []Variant{
@@ -32,6 +51,16 @@ func habitVariants() []Variant {
 				}
 				return nil
 			})}},
+		{Name: "shows-successes-once", Doc: "Has no Delete, nor a route for it, and forgets what has succeeded once somebody has seen it.",
+			Fault: Fault{Options: func(o *Options) { o.NoDelete = true }, REST: unbound(targets.Delete, http.StatusNotFound),
+				Service: remembering(func(h history, op *longrunningpb.Operation) error {
+					if h.kind == Succeeding && op.GetResponse() != nil && h.looks > 1 {
+						return notFound(op.GetName())
+					}
+					return nil
+				})}},
+		{Name: "every-other-success-fails", Doc: "Has two workers that take operations by turns, and one of them has a fault: what was to succeed fails.",
+			Fault: Fault{Service: everyOtherFails}},
 		{Name: "forgets-soon", Alone: true, Doc: "Keeps what has ended for 350 ms, more than three times as long as it is watched for.",
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
 				if op.GetDone() && time.Since(h.ended) > 350*time.Millisecond {

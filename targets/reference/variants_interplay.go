@@ -230,12 +230,14 @@ func filterVariants() []Variant {
 	}
 }
 
+// unbound is the REST side of a server that has no route for a method.
+func unbound(m targets.Method, code int) func(http.Handler) http.Handler {
+	return requests(restMethod, m, func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such route", code)
+	})
+}
+
 func waitVariants() []Variant {
-	unbound := func(m targets.Method, code int) func(http.Handler) http.Handler {
-		return requests(restMethod, m, func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "no such route", code)
-		})
-	}
 	deleting := func(f func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error) Fault {
 		return Fault{Service: deletes(f)}
 	}
