@@ -34,6 +34,12 @@ Feature: An accepted cancel
       When the client cancels it while somebody waits for it
       Then the cancel is accepted
 
+    Scenario: One operation can be cancelled after another on one connection
+      Given a server that supports cancel
+      And a running operation
+      When the client cancels it on a connection on which it has cancelled another
+      Then the cancel is accepted as on a connection of its own
+
     @grpc
     Scenario: An operation with a name of several segments can be cancelled
       Given a server that supports cancel

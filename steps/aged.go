@@ -246,11 +246,16 @@ func (w *world) growsOld(ctx context.Context, a *aged) error {
 		return a.err
 	}
 	w.it = a.op
-	if !sleep(ctx, time.Until(a.since().Add(min(agedAfter*w.observeFor(), w.observeFor()+agedLonger)))) {
+	if !sleep(ctx, time.Until(a.since().Add(w.oldAfter()))) {
 		return stopped(ctx)
 	}
 	a.op.snapshots = nil // their exchanges are not the case's
 	return nil
+}
+
+// oldAfter is how long ago an operation that counts as old was started.
+func (w *world) oldAfter() time.Duration {
+	return min(agedAfter*w.observeFor(), w.observeFor()+agedLonger)
 }
 
 // goesOnUntouched sees that an old operation is in progress, and nobody has asked for

@@ -21,7 +21,7 @@ func step(pattern string, do any) definition {
 // definitions are all steps, compiled once.
 var definitions = sync.OnceValue(func() []definition {
 	return slices.Concat(givenSteps(), agedSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
-		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), leftoverSteps(), routeSteps(),
+		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), leftoverSteps(), connectionSteps(), routeSteps(),
 		grpcSteps(), paritySteps(), parityListSteps(), malformedSteps(),
 		isolationSteps(), chosenSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps(),
 		listSteps(), waitSteps(), deleteSteps(), authSteps(), beyondSteps())

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -356,7 +357,8 @@ func (w *world) unlessUnknownIsSilent(ctx context.Context, first call) error {
 }
 
 // cancelIsSilent is silent for the plain cancel, with the cancel of a name of
-// no operation as the control.
+// no operation as the control. The fresh operations go on for as long as the first
+// had, up to what counts as old: how long may be why.
 func (w *world) cancelIsSilent(ctx context.Context, first call) error {
 	name, err := w.unknownName(ctx)
 	if err != nil {
@@ -364,6 +366,9 @@ func (w *world) cancelIsSilent(ctx context.Context, first call) error {
 	}
 	return w.silent(ctx, first, func() (call, error) {
 		op, err := w.startInProgress(ctx, w.it.role)
+		if err == nil {
+			err = w.lookOn(ctx, op, min(first.Start.Sub(w.it.begun), w.oldAfter())-time.Since(op.begun))
+		}
 		if err != nil {
 			return call{}, err
 		}

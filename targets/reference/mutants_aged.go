@@ -21,13 +21,23 @@ func agedMutants() []Mutant {
 	return []Mutant{
 		{Name: "old-cancel-refused", Doc: "Refuses the cancel of what was started long ago: the registration of its worker has expired.",
 			Breaks: []string{"cancel.accept.in-progress"},
-			Fault: Fault{Service: olderThan(agedAfter, func(r *longrunningpb.CancelOperationRequest) error {
+			Fault: Fault{Service: olderThan(agedAfter, func(_ context.Context, r *longrunningpb.CancelOperationRequest) error {
 				return refuse(codes.FailedPrecondition, "WORKER_UNKNOWN", "operation %q has no worker", r.GetName())
+			})}},
+		{Name: "old-cancel-hangs", Doc: "Waits for ever for the worker of what was started long ago, whose registration has expired.",
+			Breaks: []string{"cancel.accept.in-progress"},
+			Fault: Fault{Service: olderThan(agedAfter*2/3, func(ctx context.Context, _ *longrunningpb.CancelOperationRequest) error {
+				return pass(ctx, forever)
+			})}},
+		{Name: "cancel-hangs-after-a-while", Doc: "Waits for ever for a worker that has run for a while, and listens no more.",
+			Breaks: []string{"cancel.accept.in-progress"},
+			Fault: Fault{Service: whenOld(func(ctx context.Context, _ *longrunningpb.CancelOperationRequest) error {
+				return pass(ctx, forever)
 			})}},
 		{Name: "old-cancel-lost", Doc: "Accepts the cancel of what was started long ago, and loses it: the registration of its worker has expired.",
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault: Fault{Service: func(next Service) Service {
-				return olderThan(agedAfter, func(*longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
+				return olderThan(agedAfter, func(context.Context, *longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
 		{Name: "old-success-flips", Doc: "Cancels what has succeeded long ago: the cache that says so has expired.",
 			Breaks: []string{"cancel.finished.preserves-success", "operation.terminal.result-immutable"},

@@ -32,20 +32,20 @@ func refuseIn(p phase) func(Service) Service {
 
 // whenOld is a hook by which lost answers the cancels of operations that have
 // run for a while.
-func whenOld(lost func(r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
+func whenOld(lost func(ctx context.Context, r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
 	return olderThan(observeTimeout*9/10, lost)
 }
 
 // olderThan is a hook by which lost answers the cancels of operations that have run
 // for longer than that.
-func olderThan(d time.Duration, lost func(r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
+func olderThan(d time.Duration, lost func(ctx context.Context, r *longrunningpb.CancelOperationRequest) error) func(Service) Service {
 	return func(next Service) Service {
 		known := newLedger(next)
 		return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 			h, _ := known.of(r.GetName())
 			op, _ := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}) // by who may cancel it
 			if h.kind == Running && stateOf(op) == running && time.Since(h.begun) > d {
-				return lost(r)
+				return lost(ctx, r)
 			}
 			return next.Cancel(ctx, r)
 		}}
@@ -100,13 +100,13 @@ func acceptanceMutants() []Mutant {
 			}}},
 		{Name: "refuses-old", Doc: "Refuses the cancel of an operation that has run for a while: its worker no longer listens.",
 			Breaks: []string{"cancel.accept.in-progress"},
-			Fault: Fault{Service: whenOld(func(r *longrunningpb.CancelOperationRequest) error {
+			Fault: Fault{Service: whenOld(func(_ context.Context, r *longrunningpb.CancelOperationRequest) error {
 				return refuse(codes.FailedPrecondition, "WORKER_DEAF", "operation %q cannot be reached", r.GetName())
 			})}},
 		{Name: "loses-old", Doc: "Accepts the cancel of an operation that has run for a while, and loses it: its worker no longer listens.",
 			Breaks: []string{"cancel.effect.best-effort"},
 			Fault: Fault{Service: func(next Service) Service {
-				return whenOld(func(*longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
+				return whenOld(func(context.Context, *longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
 		{Name: "loses-unseen", Doc: "Loses the cancel of an operation that nobody has asked for: no worker has taken it up yet.",
 			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: whereUnseen(nil)}},

@@ -10,6 +10,19 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
+// hangsSecond decorates a handler so that the second cancel of a connection is never
+// answered.
+func hangsSecond(of methodOf) func(http.Handler) http.Handler {
+	cancels := newNameSet() // by who calls
+	return requests(of, targets.Cancel, func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+		if cancels.add(r.RemoteAddr) == 2 {
+			<-r.Context().Done()
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // framingMutants put answers that are right into frames, or under headers, that
 // are not.
 func framingMutants() []Mutant {
@@ -49,6 +62,8 @@ func framingMutants() []Mutant {
 		}), breaks)
 	}
 	return []Mutant{
+		{Name: "second-cancel-hangs", Doc: "Takes a lock in the first cancel of a connection that it waits for in the second.", Breaks: []string{"cancel.accept.in-progress"},
+			Fault: Fault{REST: hangsSecond(restMethod), Wire: hangsSecond(wireMethod)}},
 		messages("gets-twice", "Writes what Get returns twice, once in its handler and once in a filter.", targets.Get, "cancel.state.get-ok", twice),
 		messages("get-and-event", "Streams an event after what Get returns of a cancelled operation.", targets.Get, "cancel.state.get-ok", andEvent),
 		messages("waits-twice", "Writes what Wait returns twice.", targets.Wait, "wait.done-immediate", twice),
