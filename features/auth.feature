@@ -46,6 +46,12 @@ Feature: Who may cancel
         | failed         |
         | been cancelled |
 
+    Scenario: Without credentials what its owner waits for is not cancelled either
+      Given a running operation
+      When a caller without credentials cancels it while its owner waits for it
+      Then the caller is told to say who it is
+      And the cancel that was denied has no effect
+
     Scenario: Without credentials it cannot be cancelled once more
       Given a slow operation
       When its owner cancels it and, before it has stopped, a caller without credentials does
@@ -81,6 +87,11 @@ Feature: Who may cancel
         | state   |
         | pending |
         | nested  |
+
+    Scenario: Without permission what its owner waits for cannot be cancelled either
+      Given a running operation
+      When a stranger cancels it while its owner waits for it
+      Then the caller is told that it has no permission
 
     Scenario: Without permission it cannot be cancelled once more
       Given a slow operation

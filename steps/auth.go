@@ -11,6 +11,7 @@ import (
 func authSteps() []definition {
 	return []definition{
 		step(`a (caller without credentials|stranger) cancels it`, whenOtherCancels),
+		step(`a (caller without credentials|stranger) cancels it while its owner waits for it`, whenOtherCancelsWaited),
 		step(`a (caller without credentials|stranger) cancels it with a member that no request has`, whenOtherAddsMember),
 		step(`a (caller without credentials|stranger) cancels it by sending (.+)`, whenOtherCancelsInForm),
 		step(`a (caller without credentials|stranger) cancels it, and that name`, whenOtherCancelsBoth),
@@ -79,8 +80,11 @@ func whenOtherCancels(ctx context.Context, who string) error {
 		return err
 	}
 	// A denial must last: what remembers its callers, or its decisions, may take a
-	// later call for that of somebody known.
+	// later call for that of somebody known, or of the owner, who looks meanwhile.
 	for range laterToo {
+		for range ownerLooks {
+			_, _ = w.get(ctx, w.it)
+		}
 		again, err := w.cancelAs(ctx, plainAs(p), "by a "+who+", again")
 		if err != nil {
 			break
@@ -91,6 +95,22 @@ func whenOtherCancels(ctx context.Context, who string) error {
 		}
 	}
 	return nil
+}
+
+// ownerLooks is how often the owner looks at an operation between cancels of others.
+const ownerLooks = 3
+
+// whenOtherCancelsWaited cancels with other credentials what somebody waits for, who
+// has the permission.
+func whenOtherCancelsWaited(ctx context.Context, who string) error {
+	w := of(ctx)
+	if err := w.mayCall(principal(who)); err != nil {
+		return err
+	}
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
+	return w.whileWaiting(ctx, w.it, func() error { return whenOtherCancels(ctx, who) })
 }
 
 // whenOtherCancelsInForm cancels with other credentials, by a request of another

@@ -153,6 +153,12 @@ func formAccessMutants() []Mutant {
 			Fault: answersCallers(nil, denyAs(refuse(codes.Unimplemented, "METHOD_UNKNOWN", "no such method")))},
 		strangerAdmittedAt("stranger-admitted-again", "Remembers whom it has denied as somebody whom it knows.", 2),
 		strangerAdmittedAt("stranger-admitted-at-last", "Keeps denials for two calls, and takes the third for one that was decided.", 3),
+		{Name: "stranger-admitted-after-looks", Doc: "Keeps decisions by name: after the third Get of its owner everybody that it knows may cancel an operation.", Breaks: []string{insufficient},
+			Fault: Fault{Options: protect, Service: admitsAfterLooks}},
+		{Name: "anonymous-admitted-to-waited", Doc: "Takes who cancels what somebody waits for to be the one who waits.", Breaks: []string{missing},
+			Fault: Fault{Options: protect, Service: admitsWaited(Nobody)}},
+		{Name: "stranger-admitted-to-waited", Doc: "Asks for no permission to cancel what somebody waits for.", Breaks: []string{insufficient},
+			Fault: Fault{Options: protect, Service: admitsWaited(Stranger)}},
 		{Name: "leaks-existence-to-anonymous", Doc: "Looks an operation up before it asks for credentials.", Breaks: []string{"auth.no-existence-leak"},
 			Fault: answersCallers(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				if peek(ctx, next, r.GetName()) == nil {
@@ -163,6 +169,33 @@ func formAccessMutants() []Mutant {
 		{Name: "looks-at-state-before-credentials", Doc: "Refuses to cancel what is finished before it asks for credentials.", Breaks: []string{"auth.before-validation"},
 			Fault: anonymousFinished},
 	}
+}
+
+// admitsWaited is a hook by which a caller may cancel what a Wait is pending for.
+func admitsWaited(who Caller) func(Service) Service {
+	return knowingWaits(func(ctx context.Context, waited func() bool, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if CallOf(ctx).Caller == who && waited() {
+			return admitted(ctx, next, r)
+		}
+		return next.Cancel(ctx, r)
+	})
+}
+
+// admitsAfterLooks is the hook of a service that takes a stranger for the owner of
+// what the owner has looked at three times.
+func admitsAfterLooks(next Service) Service {
+	looks := newNameSet()
+	return canceller{getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+		if CallOf(ctx).Caller == Owner {
+			looks.add(op.GetName())
+		}
+		return nil
+	}}, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if CallOf(ctx).Caller == Stranger && looks.has(r.GetName()) >= 3 {
+			return admitted(ctx, next, r)
+		}
+		return next.Cancel(ctx, r)
+	}}
 }
 
 // strangerAdmittedAt is the mutant that admits a caller without permission to an
