@@ -144,6 +144,7 @@ func TestOutcome(t *testing.T) {
 		{"empty selection", Report{Cases: []Case{newCase(probe, targets.REST, Deselected, DeselectedByPattern)}}, running, Incomplete, 3, "incomplete: nothing is selected"},
 		{"inapplicable prevents nothing", Report{Cases: []Case{newCase(probe, targets.REST, Inapplicable, "no")}}, running, Conformant, 0, "conformant: 0 requirements passed, none failed"},
 		{"a SHOULD does not count at must", Report{Cases: []Case{passed, newCase(should, targets.REST, Failed, "bad")}}, running, Conformant, 0, "conformant: 1 requirement passed, none failed"},
+		{"a SHOULD alone is told of at must", Report{Cases: []Case{newCase(probe, targets.REST, Deselected, DeselectedByPattern), newCase(should, targets.REST, Failed, "bad")}}, running, Conformant, 0, "conformant: 0 requirements passed, none failed; what was judged does not count at level must: of SHOULD 0 passed, 1 failed"},
 		{"a SHOULD counts at should", Report{Cases: []Case{passed, newCase(should, targets.REST, Failed, "bad")}}, strict, Nonconformant, 1, "nonconformant: 1 requirement failed (cancel.state.error-message)"},
 	}
 	for _, tt := range tests {

@@ -56,7 +56,7 @@ func outcome(r *Report, counted map[string]bool) (Outcome, string) {
 	case len(by[Inconclusive])+len(by[Untested]) > 0:
 		return Incomplete, "incomplete: " + open(by)
 	default:
-		return Conformant, conformant(len(by[Passed]), known)
+		return Conformant, conformant(len(by[Passed]), known) + besides(r, counted)
 	}
 }
 
@@ -127,6 +127,34 @@ func conformant(passed, known int) string {
 		s = fmt.Sprintf("conformant: %s passed, %s", count(passed, "requirement"), count(known, "known failure"))
 	}
 	return s
+}
+
+// besides tells what was judged where nothing that counts was: a selection may hold
+// nothing else. "" elsewhere.
+func besides(r *Report, counted map[string]bool) string {
+	by := map[string]*Totals{Must: {}, Should: {}}
+	judged := 0
+	for _, q := range r.Requirements {
+		t := by[q.Level]
+		switch {
+		case q.Verdict != Passed && q.Verdict != Failed || t == nil:
+			continue
+		case counted[q.ID]:
+			return ""
+		}
+		t.add(q.Verdict)
+		judged++
+	}
+	if judged == 0 {
+		return ""
+	}
+	var parts []string
+	for _, level := range []string{Must, Should} {
+		if t := by[level]; t.Passed+t.Failed > 0 {
+			parts = append(parts, fmt.Sprintf("of %s %d passed, %d failed", level, t.Passed, t.Failed))
+		}
+	}
+	return fmt.Sprintf("; what was judged does not count at level %s: %s", r.Level, strings.Join(parts, ", "))
 }
 
 func count(n int, noun string) string {
