@@ -209,7 +209,7 @@ func (w *world) pollBy(ctx context.Context, m targets.Method, times int) error {
 // offered. What it shows does not count.
 func (w *world) listWhole(ctx context.Context) {
 	if w.offered(ctx, targets.List) == nil {
-		_, _ = w.list(ctx, "")
+		_, _ = w.list(ctx, w.ep, "")
 	}
 }
 

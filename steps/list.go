@@ -67,18 +67,19 @@ func (l listing) shows(op *operation) bool {
 	return shown
 }
 
-// list reads every page of the list. The error is a ruling.
-func (w *world) list(ctx context.Context, filter string) (listing, error) {
+// list reads every page of the list over a transport, which may be the other. The
+// error is a ruling.
+func (w *world) list(ctx context.Context, ep *targets.Endpoint, filter string) (listing, error) {
 	out := listing{ours: map[string]snapshot{}}
 	tooLong := inconclusive("the list has more than %d pages", maxPages)
-	o := w.run.offers[w.plan.transport]
+	o := w.run.offers[ep.Client.Transport()]
 	if o.isTooLong(filter) {
 		return out, tooLong
 	}
 	tokens := map[string]bool{}
 	token := ""
 	for range maxPages {
-		next, err := w.nextPage(ctx, listRequest(w.ep.List, filter, token), &out)
+		next, err := w.nextPage(ctx, ep, listRequest(ep.List, filter, token), &out)
 		if err != nil || next == "" {
 			return out, err
 		}
@@ -96,21 +97,21 @@ func (w *world) list(ctx context.Context, filter string) (listing, error) {
 const pagesAtOnce = 2
 
 // nextPage reads one page of a list and returns the token of the next.
-func (w *world) nextPage(ctx context.Context, request *longrunningpb.ListOperationsRequest, into *listing) (string, error) {
+func (w *world) nextPage(ctx context.Context, ep *targets.Endpoint, request *longrunningpb.ListOperationsRequest, into *listing) (string, error) {
 	select {
 	case w.run.pages <- struct{}{}:
 		defer func() { <-w.run.pages }()
 	case <-ctx.Done():
 		return "", stopped(ctx)
 	}
-	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.List, request, "") })
+	c, err := w.repeatTransient(ctx, func() call { return w.across(ctx, ep, targets.List, request) })
 	into.last = c
 	if err != nil {
 		return "", err
 	}
 	if !c.Accepted() {
 		into.refused = true
-		if !notOffered(c) {
+		if w.judges(c) && !notOffered(c) {
 			w.checkError(c)
 		}
 		return "", nil
@@ -158,7 +159,7 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 		}
 		// A view without results is the list's own business; Get judges whether
 		// the operation has one.
-		if !s.done || s.hasError || s.hasResponse {
+		if w.judges(c) && (!s.done || s.hasError || s.hasResponse) {
 			w.checkOperation(nil, s)
 		}
 	}
@@ -191,12 +192,12 @@ func (w *world) isMine(name string) bool {
 // untilListed reads the list again until visit says that it is enough, or
 // settle is over; late tells the latter. Lists are long: it is read less often
 // than an operation.
-func (w *world) untilListed(ctx context.Context, filter string, visit func(listing) bool) (last listing, late bool, err error) {
+func (w *world) untilListed(ctx context.Context, ep *targets.Endpoint, filter string, visit func(listing) bool) (last listing, late bool, err error) {
 	deadline := time.Now().Add(w.settleFor())
 	longest := w.settleFor() / 8
 	for pause := 5 * firstPause; ; pause = min(2*pause, longest) {
 		final := !time.Now().Before(deadline)
-		last, err = w.list(ctx, filter)
+		last, err = w.list(ctx, ep, filter)
 		if err != nil {
 			return last, false, err
 		}
@@ -221,7 +222,7 @@ func (w *world) acceptedFilter(ctx context.Context, spellings ...string) (string
 	var refusal call
 	for _, f := range spellings {
 		l := listing{ours: map[string]snapshot{}}
-		if _, err := w.nextPage(ctx, listRequest(w.ep.List, f, ""), &l); err != nil {
+		if _, err := w.nextPage(ctx, w.ep, listRequest(w.ep.List, f, ""), &l); err != nil {
 			return "", err
 		}
 		if !l.refused {

@@ -74,7 +74,7 @@ func (w *world) listsOthers(ctx context.Context, filter string) (time.Duration, 
 		if err != nil {
 			return err
 		}
-		l, err := w.list(ctx, filter)
+		l, err := w.list(ctx, w.ep, filter)
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (w *world) listsEnd(ctx context.Context, op *operation, filter string) (adv
 // was received; never: the zero time. A filter has taken it for done only where the
 // list without one does not show it so.
 func (w *world) listsAsDone(ctx context.Context, op *operation, filter string) (snapshot, time.Time, error) {
-	l, err := w.list(ctx, filter)
+	l, err := w.list(ctx, w.ep, filter)
 	if err != nil {
 		return snapshot{}, time.Time{}, err
 	}
@@ -138,7 +138,7 @@ func (w *world) listsAsDone(ctx context.Context, op *operation, filter string) (
 		return s, time.Time{}, nil
 	}
 	if filter != "" {
-		all, err := w.list(ctx, "")
+		all, err := w.list(ctx, w.ep, "")
 		if other, there := all.find(op); err != nil || there && other.done {
 			return s, time.Time{}, err
 		}

@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"time"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -50,7 +49,7 @@ func thenListedOverBoth(ctx context.Context) error {
 	if err != nil || shown {
 		return err
 	}
-	own, err := w.list(ctx, "")
+	own, err := w.list(ctx, w.ep, "")
 	if err != nil {
 		return err
 	}
@@ -82,46 +81,12 @@ func thenListedOverBoth(ctx context.Context) error {
 // listedAcross reads the list of the other transport until it shows an operation
 // as wanted, or settle is over; shown tells the former.
 func (w *world) listedAcross(ctx context.Context, ep *targets.Endpoint, op *operation, wanted func(snapshot) bool) (last call, shown bool, err error) {
-	deadline := time.Now().Add(w.settleFor())
-	for pause := 5 * firstPause; ; pause = min(2*pause, w.settleFor()/8) {
-		final := !time.Now().Before(deadline)
-		if last, shown, err = w.entryAcross(ctx, ep, op, wanted); err != nil || shown || final {
-			return last, shown, err
-		}
-		if !sleep(ctx, min(pause, max(time.Until(deadline), 0))) {
-			return last, false, stopped(ctx)
-		}
+	l, late, err := w.untilListed(ctx, ep, "", func(l listing) bool {
+		s, listed := l.find(op)
+		return listed && wanted(s)
+	})
+	if l.refused && notOffered(l.last) {
+		err = inapplicable("List is not offered over %s: %s", l.last.Transport, l.last.Status())
 	}
-}
-
-// entryAcross reads the list of the other transport once, up to the entry of an
-// operation, and tells whether it is as wanted.
-func (w *world) entryAcross(ctx context.Context, ep *targets.Endpoint, op *operation, wanted func(snapshot) bool) (last call, shown bool, err error) {
-	tokens := map[string]bool{}
-	for token := ""; !tokens[token]; {
-		tokens[token] = true
-		if len(tokens) > maxPages {
-			break
-		}
-		last, err = w.repeatTransient(ctx, func() call { return w.across(ctx, ep, targets.List, listRequest(ep.List, "", token)) })
-		switch {
-		case err != nil:
-			return last, false, err
-		case !last.Accepted() && notOffered(last):
-			return last, false, inapplicable("List is not offered over %s: %s", last.Transport, last.Status())
-		case !last.Accepted():
-			return last, false, inconclusive("List over %s answered %s", last.Transport, last.Status())
-		}
-		doc := object(last.Doc)
-		entries, _ := doc["operations"].([]any)
-		for _, e := range entries {
-			if s := readOperation(last.Exchange, last.index, object(e)); s.name == op.name || alias(op.name, s.name) {
-				return last, wanted(s), nil
-			}
-		}
-		if token = nextPageToken(doc); token == "" {
-			return last, false, nil
-		}
-	}
-	return last, false, inconclusive("the list over %s cannot be read to its end", ep.Client.Transport())
+	return l.last, err == nil && !late, err
 }

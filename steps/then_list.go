@@ -46,7 +46,7 @@ func givenListed(ctx context.Context, role string) error {
 		return err
 	}
 	w.it = op
-	_, late, err := w.untilListed(ctx, "", func(l listing) bool { return l.shows(op) })
+	_, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool { return l.shows(op) })
 	if err == nil && late {
 		err = inconclusive("List of %q does not show an operation in progress within settle (%v): it may be limited to other operations (key %s.list)", w.ep.List, w.settleFor(), w.plan.transport)
 	}
@@ -58,7 +58,7 @@ func whenLists(ctx context.Context) error {
 	if err := w.offered(ctx, targets.List); err != nil {
 		return err
 	}
-	l, err := w.list(ctx, "")
+	l, err := w.list(ctx, w.ep, "")
 	w.facts["listing"] = l
 	if err == nil && l.refused {
 		err = inconclusive("List answered %s", l.last.Status())
@@ -105,10 +105,10 @@ func thenStillListed(ctx context.Context) error {
 		return err
 	}
 	shows := func(l listing) bool { return l.shows(w.it) }
-	last, late, err := w.untilListed(ctx, "", shows)
+	last, late, err := w.untilListed(ctx, w.ep, "", shows)
 	if err == nil && !late { // and is it so at the end of the window, too?
 		if err = w.whileWatched(ctx, w.stillFound); err == nil {
-			last, late, err = w.untilListed(ctx, "", shows)
+			last, late, err = w.untilListed(ctx, w.ep, "", shows)
 		}
 	}
 	if err != nil || !late {
@@ -123,7 +123,7 @@ func thenStillListed(ctx context.Context) error {
 		return err
 	}
 	for _, f := range doneFilters {
-		l, err := w.list(ctx, f)
+		l, err := w.list(ctx, w.ep, f)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (w *world) listsOlder(ctx context.Context) error {
 		return err
 	}
 	shown := false
-	_, late, err := w.untilListed(ctx, "", func(l listing) bool {
+	_, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool {
 		shown = l.shows(older)
 		return shown && l.shows(op)
 	})
@@ -211,7 +211,7 @@ func thenListedAsGot(ctx context.Context) error {
 	late := false
 	if !same(last) {
 		var err error
-		if last, late, err = w.untilListed(ctx, "", same); err != nil {
+		if last, late, err = w.untilListed(ctx, w.ep, "", same); err != nil {
 			return err
 		}
 	}
@@ -224,14 +224,14 @@ func thenListedAsGot(ctx context.Context) error {
 	s, shown := last.find(w.it)
 	if !shown { // by default the list may show what is in progress
 		for _, f := range doneFilters {
-			if l, err := w.list(ctx, f); err != nil || l.refused {
+			if l, err := w.list(ctx, w.ep, f); err != nil || l.refused {
 				continue
 			} else if _, shown = l.find(w.it); !shown {
 				continue
 			}
 			w.note("the operation is listed only with the filter %s", f)
 			var err error
-			if last, late, err = w.untilListed(ctx, f, same); err != nil || !late {
+			if last, late, err = w.untilListed(ctx, w.ep, f, same); err != nil || !late {
 				return err
 			}
 			s, shown = last.find(w.it)

@@ -13,7 +13,7 @@ func thenListedLikeOther(ctx context.Context) error {
 	if s := w.settled(); s.end != endedCancelled {
 		return inapplicable("the operation was not cancelled before its end: %s", w.ineffective(w.it, s))
 	}
-	last, late, err := w.untilListed(ctx, "", func(l listing) bool { return l.shows(w.it) })
+	last, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool { return l.shows(w.it) })
 	if err != nil || !late {
 		return err
 	}
@@ -51,7 +51,7 @@ func (w *world) unlistedAlone(ctx context.Context) error {
 	if s.end != endedCancelled {
 		return inapplicable("another operation was not cancelled before its end: %s", w.ineffective(fresh, s))
 	}
-	last, late, err := w.untilListed(ctx, "", func(l listing) bool { return l.shows(fresh) && l.shows(w.others[0]) })
+	last, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool { return l.shows(fresh) && l.shows(w.others[0]) })
 	switch {
 	case err != nil:
 		return err

@@ -20,7 +20,7 @@ func thenAllMatch(ctx context.Context, which string) error {
 	done := which == "every"
 	ignored := false
 	var wrong map[string]snapshot // in every reading
-	last, late, err := w.untilListed(ctx, filter, func(l listing) bool {
+	last, late, err := w.untilListed(ctx, w.ep, filter, func(l listing) bool {
 		odd := w.unmatched(l, done)
 		if len(odd) == 0 {
 			return true
@@ -30,7 +30,7 @@ func thenAllMatch(ctx context.Context, which string) error {
 		}
 		maps.DeleteFunc(wrong, func(name string, _ snapshot) bool { return odd[name].name != name })
 		if w.showsBoth(l) {
-			opposite, err := w.list(ctx, oppositeFilter(filter))
+			opposite, err := w.list(ctx, w.ep, oppositeFilter(filter))
 			ignored = err == nil && !opposite.refused && w.showsBoth(opposite)
 		}
 		return ignored
@@ -47,7 +47,7 @@ func thenAllMatch(ctx context.Context, which string) error {
 		if s, odd := w.unlike(ctx, last, wrong, done); odd {
 			// A list that ends after so many may show neither of the two operations
 			// by which it was to be known that filters are ignored.
-			if opposite, err := w.list(ctx, oppositeFilter(filter)); err == nil && opposite.done > 0 && opposite.done < opposite.size {
+			if opposite, err := w.list(ctx, w.ep, oppositeFilter(filter)); err == nil && opposite.done > 0 && opposite.done < opposite.size {
 				w.note("List ignores the filter %s, and its opposite", filter)
 				return nil
 			}
@@ -111,11 +111,11 @@ func (w *world) judgeOmission(ctx context.Context, filter string, filtered listi
 	if _, there := filtered.find(w.it); there {
 		return nil
 	}
-	all, err := w.list(ctx, "")
+	all, err := w.list(ctx, w.ep, "")
 	if err != nil || !shown(w.it)(all) {
 		return err
 	}
-	if _, late, err := w.untilListed(ctx, filter, shown(w.it)); err != nil || !late {
+	if _, late, err := w.untilListed(ctx, w.ep, filter, shown(w.it)); err != nil || !late {
 		return err
 	}
 	if w.run.role(targets.Succeeding) == nil {
@@ -123,7 +123,7 @@ func (w *world) judgeOmission(ctx context.Context, filter string, filtered listi
 		if err != nil {
 			return err
 		}
-		last, late, err := w.untilListed(ctx, filter, shown(other))
+		last, late, err := w.untilListed(ctx, w.ep, filter, shown(other))
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func thenNotListed(ctx context.Context) error {
 	if w.offered(ctx, targets.List) != nil {
 		return nil
 	}
-	l, err := w.list(ctx, "")
+	l, err := w.list(ctx, w.ep, "")
 	if ctx.Err() != nil {
 		return stopped(ctx)
 	}

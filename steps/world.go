@@ -161,11 +161,15 @@ func (w *world) send(ctx context.Context, c targets.Client, m targets.Method, no
 	if out.err != nil && out.err.Kind != targets.Aborted && out.Method == targets.Get && ctx.Err() == nil {
 		w.starved.Store(true)
 	}
-	if c.Transport() == w.plan.transport { // each transport's wire is judged by its own cases
+	if w.judges(out) {
 		w.checkWire(out)
 	}
 	return out
 }
+
+// judges tells whether the case judges what all answers must keep of a call: each
+// transport has its own cases for that.
+func (w *world) judges(c call) bool { return c.Transport == w.plan.transport }
 
 // fail makes a violation of the case's own requirement. shown is the exchange
 // that shows it. Where that ended without a status it shows nothing else; nor
