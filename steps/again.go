@@ -19,9 +19,9 @@ func (s *suite) slower(ctx context.Context, cases []*planned) {
 	s.rounds(ctx, slices.DeleteFunc(slices.Clone(cases), func(c *planned) bool { return s.results[c.id].Verdict != reports.Inconclusive }))
 }
 
-// fewAtATime is how many cases there are at a time where the target does not stand
-// many, and pilots how many of those are tried before the others. A case has up to
-// operationsOfCase operations in progress.
+// fewAtATime is how many cases there are at a time where it is not known how few the
+// target stands, and pilots how many of those are tried before the others. A case has
+// up to operationsOfCase operations in progress.
 const (
 	fewAtATime       = 2
 	pilots           = 4
@@ -32,10 +32,7 @@ const (
 // no room for. Where it has none for the first of these cases then either, it is not
 // for that.
 func (s *suite) fewer(ctx context.Context, cases []*planned) {
-	few := fewAtATime
-	if room := s.run.room; room > 0 {
-		few = max(1, room/operationsOfCase)
-	}
+	few := s.run.casesInRoom()
 	for again := s.crowdedOut(ctx, cases); len(again) > 0 && s.few(ctx, again, few) && few > 1; again = s.crowdedOut(ctx, cases) {
 		few = 1
 	}
@@ -65,14 +62,11 @@ func (s *suite) crowdedOut(ctx context.Context, cases []*planned) []*planned {
 // It stays so for the cases that follow.
 func (s *suite) few(ctx context.Context, cases []*planned, n int) bool {
 	s.run.askAgain()
-	seats, turn, single := s.run.seats, s.run.waitTurn, s.run.single.Load()
-	s.run.seats, s.run.waitTurn = newSeats(n, false), make(chan struct{}, 1)
-	s.run.single.Store(n == 1)
+	before := s.run.seats.Swap(fewSeats(n))
 	first := cases[:min(pilots, len(cases))]
 	s.rounds(ctx, first)
 	if !slices.ContainsFunc(first, func(c *planned) bool { return !s.starved[c.id] }) {
-		s.run.seats, s.run.waitTurn = seats, turn
-		s.run.single.Store(single)
+		s.run.seats.Store(before)
 		return false
 	}
 	s.rounds(ctx, cases[len(first):])

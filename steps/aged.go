@@ -66,7 +66,7 @@ func (c *planned) ofAge() (role targets.Role, ok bool) {
 // they do not take the last workers that the target has.
 func (s *suite) growOld(cases []*planned) {
 	r := s.run
-	if r.options.Repeat > 1 || r.options.Concurrency == 1 || !r.mayStartMany() {
+	if r.options.Repeat > 1 || r.seats.Load().single() || !r.mayStartMany() {
 		return
 	}
 	started := map[targets.Transport]bool{}

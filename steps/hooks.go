@@ -19,7 +19,7 @@ func (s *suite) before(ctx context.Context, p *godog.Scenario) (context.Context,
 	if err != nil {
 		return ctx, err
 	}
-	seat := &seat{seats: s.run.seats}
+	seat := &seat{seats: s.run.seats.Load()}
 	seat.take(s.ctxs[c.transport])
 	w := newWorld(s.run, c)
 	w.seat = seat
@@ -128,9 +128,6 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	}
 	c := s.finish(ctx, w)
 	s.run.kept.Add(-int64(w.kept))
-	if w.endTurn != nil {
-		w.endTurn()
-	}
 	c.ID = w.id
 	s.mu.Lock()
 	defer s.mu.Unlock()

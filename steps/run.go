@@ -29,14 +29,11 @@ type run struct {
 	offers  map[targets.Transport]*offers
 	age     map[targets.Transport]*age
 
-	prepared bool       // the transports were
-	headers  *headerSet // of the exchanges that are kept
-	seats    *seats
-	single   atomic.Bool // one case is at work at a time
-	room     int         // the fewest operations in progress beside which none could be started; 0: none was refused so
+	prepared bool                  // the transports were
+	headers  *headerSet            // of the exchanges that are kept
+	seats    atomic.Pointer[seats] // others once the target turns out to stand fewer cases at a time
 	paces    *paces
 	pages    chan struct{} // taken while a page of a list is read
-	waitTurn chan struct{} // taken by a case that calls Wait, until it ends; nil where several may at a time
 	decoded  decodings     // values of google.protobuf.Any, by type and bytes
 	probing  sync.Mutex    // held while a transport is probed
 	started  atomic.Int64  // operations
@@ -48,6 +45,7 @@ type run struct {
 	mu       sync.Mutex
 	owned    map[string]bool // the ledger: names that this run started
 	open     map[string]bool // those not seen to end, and whether a cancel at the end was accepted
+	room     int             // the fewest of those beside which none could be started; 0: none was refused so
 	left     []string        // operations that could not be cancelled at the end
 	problem  string          // why the role running cannot be started
 	ran      bool            // an operation of that role was started
@@ -56,10 +54,10 @@ type run struct {
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
-		headers: newHeaderSet(), seats: newSeats(o.Concurrency, loopback(target)), pages: make(chan struct{}, pagesAtOnce), paces: newPaces(),
+		headers: newHeaderSet(), pages: make(chan struct{}, pagesAtOnce), paces: newPaces(),
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}, age: map[targets.Transport]*age{}}
-	r.single.Store(o.Concurrency == 1)
+	r.seats.Store(newSeats(o.Concurrency, loopback(target)))
 	for _, e := range catalogue {
 		r.catalogue[e.ID] = e
 	}
@@ -125,6 +123,17 @@ func (r *run) tellCrowded() {
 	if n := max(len(r.open), 1); r.room == 0 || n < r.room {
 		r.room = n
 	}
+}
+
+// casesInRoom is how many cases there are at a time where the target does not stand
+// many.
+func (r *run) casesInRoom() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.room == 0 {
+		return fewAtATime
+	}
+	return max(1, r.room/operationsOfCase)
 }
 
 // openElsewhere are the operations of other cases that were not seen to end.

@@ -20,8 +20,9 @@ const restsAfter = 20 * time.Millisecond
 // so that a run is not made of the sum of its waits. Elsewhere the number of
 // cases bounds the operations in progress as well, and they sit it out.
 type seats struct {
-	free  chan struct{}
-	cases int // alive at a time
+	free  chan struct{} // taken by a case at work; nil where all that are alive are
+	waits chan struct{} // taken by a case that calls Wait, until it ends; nil where several may at a time
+	cases int           // alive at a time
 }
 
 func newSeats(n int, yield bool) *seats {
@@ -31,13 +32,24 @@ func newSeats(n int, yield bool) *seats {
 	return &seats{free: make(chan struct{}, n), cases: n + min(8*n, besideMost)}
 }
 
+// fewSeats are those where the target stands few calls at a time: one case after the
+// other has its Waits.
+func fewSeats(n int) *seats {
+	return &seats{waits: make(chan struct{}, 1), cases: n}
+}
+
+// single tells whether one case is at work at a time.
+func (s *seats) single() bool { return s.cases == 1 }
+
 // A seat is the place of one case.
 type seat struct {
 	seats   *seats
-	turn    sync.Mutex // held while the place is taken
+	taking  sync.Mutex // held while one wait takes the place for all
+	first   sync.Once  // Wait of the case, which takes the turn for all
 	mu      sync.Mutex
 	taken   bool
-	resting int // waits of the case that are under way
+	hasTurn bool // to call Wait
+	resting int  // waits of the case that are under way
 }
 
 // take waits for a place; where ctx ends before, the case goes on without one.
@@ -45,8 +57,8 @@ func (s *seat) take(ctx context.Context) {
 	if s.seats.free == nil {
 		return
 	}
-	s.turn.Lock() // one wait of the case takes it for all
-	defer s.turn.Unlock()
+	s.taking.Lock()
+	defer s.taking.Unlock()
 	s.mu.Lock()
 	needless := s.taken || s.resting > 0
 	s.mu.Unlock()
@@ -107,9 +119,30 @@ func (s *seat) await(ctx context.Context, done <-chan struct{}) bool {
 	}
 }
 
-// end gives the place up for good.
+// takeTurn waits until the case may call Wait, where cases take turns at that; where
+// ctx ends before, the case goes on all the same.
+func (s *seat) takeTurn(ctx context.Context) {
+	if s.seats.waits == nil {
+		return
+	}
+	s.first.Do(func() {
+		select {
+		case s.seats.waits <- struct{}{}:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.hasTurn = true
+		case <-ctx.Done():
+		}
+	})
+}
+
+// end gives the place, and the turn, up for good.
 func (s *seat) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leave()
+	if s.hasTurn {
+		<-s.seats.waits
+		s.hasTurn = false
+	}
 }

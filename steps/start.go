@@ -67,7 +67,7 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 // advice goes with a start that failed while operations were in progress: those of
 // other cases, beside it, or of this one.
 func (w *world) advice(refused targets.Started, beside bool) string {
-	if !w.run.single.Load() {
+	if !w.run.seats.Load().single() {
 		switch {
 		case !beside:
 			return ""
@@ -89,7 +89,7 @@ func (w *world) advice(refused targets.Started, beside bool) string {
 // only grows old. It tells whether there was any.
 func (w *world) makesRoom(ctx context.Context) bool {
 	r := w.run
-	if !r.single.Load() {
+	if !r.seats.Load().single() {
 		return w.makesRoomOfAged(ctx)
 	}
 	open := w.openElsewhere()

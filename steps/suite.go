@@ -243,7 +243,7 @@ func (s *suite) godog(ctx context.Context, sc script) {
 				sc.Step(d.pattern, d.do)
 			}
 		},
-		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard, Concurrency: s.run.seats.cases,
+		Options: &godog.Options{Format: silence, Strict: true, NoColors: true, Output: io.Discard, Concurrency: s.run.seats.Load().cases,
 			Randomize: s.run.options.Seed, FeatureContents: sc.features(), DefaultContext: ctx},
 	}
 	ts.Run() // its verdict is not ours: see after

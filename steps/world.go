@@ -25,10 +25,6 @@ type world struct {
 	seat    *seat
 	starved atomic.Bool // a Get brought no answer
 	crowded atomic.Bool // an operation could not be started beside others
-	// turn is taken by the first Wait of the case, where cases take turns (see
-	// run.waitTurn), and given up by endTurn, if set, at the end.
-	turn    sync.Once
-	endTurn func()
 
 	// The operations by the part they play in the scenario's sentences: it is
 	// the one spoken of, others are bystanders.
@@ -69,7 +65,7 @@ func of(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
 
 func newWorld(r *run, p *planned) *world {
 	ep := r.target.Endpoints[p.transport]
-	w := &world{run: r, plan: p, ep: ep, unknownRole: targets.Running, began: time.Now(), seat: &seat{seats: r.seats}, held: map[string]bool{}, notes: map[string][]string{},
+	w := &world{run: r, plan: p, ep: ep, unknownRole: targets.Running, began: time.Now(), seat: &seat{seats: r.seats.Load()}, held: map[string]bool{}, notes: map[string][]string{},
 		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]targets.Exchange{}, steps: append([]reports.Step(nil), p.steps...)}
 	if ep != nil {
 		w.client = ep.Client
@@ -117,18 +113,9 @@ func (w *world) call(ctx context.Context, m targets.Method, request proto.Messag
 	})
 }
 
-// waits begins a Wait and returns what ends it. Where the target stands few calls
-// at a time, one case after the other has its Waits.
+// waits begins a Wait and returns what ends it.
 func (w *world) waits(ctx context.Context) (end func()) {
-	if turn := w.run.waitTurn; turn != nil {
-		w.turn.Do(func() {
-			select {
-			case turn <- struct{}{}:
-				w.endTurn = func() { <-turn }
-			case <-ctx.Done():
-			}
-		})
-	}
+	w.seat.takeTurn(ctx)
 	h := w.run.health[w.plan.transport]
 	h.addWait(1)
 	return func() { h.addWait(-1) }
