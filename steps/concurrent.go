@@ -124,5 +124,5 @@ func (w *world) burstSilence(ctx context.Context, r repetition, kind targets.NoA
 			}
 		}
 		return again[0].call, nil
-	}, func() (call, error) { return w.controlCancel(ctx, targets.Running) })
+	}, w.plainCancel(ctx, targets.Running))
 }

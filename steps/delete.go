@@ -289,7 +289,7 @@ func (w *world) deletedIsSilent(ctx context.Context, first call) error {
 			return call{}, inconclusive("Delete answered %s", c.Status())
 		}
 		return w.call(ctx, targets.Cancel, cancelRequest(op.name), ""), nil
-	}, w.plainCancel(ctx))
+	}, w.plainCancel(ctx, targets.Running))
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func whenCallsMethod(ctx context.Context, which string) error {
 	c, err := w.repeatTransient(ctx, func() call { return w.raw(ctx, r, which) })
 	if c.err != nil && ctx.Err() == nil && r.Method == "" {
 		w.facts["call"] = c
-		return w.silent(ctx, c, func() (call, error) { return w.raw(ctx, r, which), nil }, w.plainCancel(ctx))
+		return w.silent(ctx, c, func() (call, error) { return w.raw(ctx, r, which), nil }, w.plainCancel(ctx, targets.Running))
 	}
 	if r.Method != "" {
 		w.it.acceptedBy(c)

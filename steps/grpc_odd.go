@@ -144,7 +144,7 @@ func (w *world) oddSilent(ctx context.Context, first call, want string) error {
 			return call{}, err
 		}
 		return w.sendOdd(ctx, op, what)
-	}, w.plainCancel(ctx))
+	}, w.plainCancel(ctx, targets.Running))
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,8 @@ func (w *world) kindRefused(role targets.Role, c call) error {
 	return inapplicable("%s operations cannot be cancelled: %s (see %s)", role, c.Status(), perKind)
 }
 
-// cancelAnother is the answer to the plain cancel of a fresh operation of a role.
+// cancelAnother is the answer to the plain cancel of a fresh operation of a role, which
+// is no transient one; a ruling where there is none.
 func (w *world) cancelAnother(ctx context.Context, role targets.Role) (call, error) {
 	op, err := w.startInProgress(ctx, role)
 	if err != nil {

@@ -93,7 +93,7 @@ func (w *world) retrySilence(ctx context.Context, r repetition) error {
 			last = again.call
 		}
 		return last, nil
-	}, func() (call, error) { return w.controlCancel(ctx, targets.Running) })
+	}, w.plainCancel(ctx, targets.Running))
 	if err != nil {
 		return err
 	}

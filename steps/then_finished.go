@@ -213,7 +213,7 @@ func (w *world) finishedSilence(ctx context.Context, c call) error {
 			return call{}, err
 		}
 		return w.cancelAsOften(ctx, op, times), nil
-	}, w.plainCancel(ctx))
+	}, w.plainCancel(ctx, targets.Running))
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (w *world) cancelHangs(ctx context.Context, first call) error {
 			return r.hung, nil
 		}
 		return r.last.call, err
-	}, func() (call, error) { return w.controlCancel(ctx, w.it.role) })
+	}, w.plainCancel(ctx, w.it.role))
 	if err != nil {
 		return err
 	}

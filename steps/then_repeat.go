@@ -200,7 +200,7 @@ func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 		op.over.Store(true)
 		return w.cancelAsOften(ctx, op, times), nil
 	}
-	if err := w.silent(ctx, r.call, func() (call, error) { return fresh(role) }, w.plainCancel(ctx)); err != nil {
+	if err := w.silent(ctx, r.call, func() (call, error) { return fresh(role) }, w.plainCancel(ctx, targets.Running)); err != nil {
 		return err
 	}
 	if role == targets.Slow {
@@ -246,7 +246,14 @@ func (w *world) laterSilence(ctx context.Context, r repetition) error {
 	return w.repeatSilence(ctx, r)
 }
 
-// controlCancel is the plain cancel of a fresh operation of a role.
+// plainCancel makes the control of what brings no answer: the plain cancel of a fresh
+// operation of a role.
+func (w *world) plainCancel(ctx context.Context, role targets.Role) func() (call, error) {
+	return func() (call, error) { return w.controlCancel(ctx, role) }
+}
+
+// controlCancel is the plain cancel of a fresh operation of a role, whatever comes of
+// it.
 func (w *world) controlCancel(ctx context.Context, role targets.Role) (call, error) {
 	op, err := w.startInProgress(ctx, role)
 	if err != nil {

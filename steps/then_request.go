@@ -86,7 +86,7 @@ func (w *world) formSilent(ctx context.Context, first call, want string) error {
 	err := w.silent(ctx, first, func() (call, error) {
 		_, c, err := w.repeatForm(ctx)
 		return c, err
-	}, func() (call, error) { return w.controlCancel(ctx, w.controlRole()) })
+	}, w.plainCancel(ctx, w.controlRole()))
 	if err != nil {
 		return err
 	}
@@ -100,11 +100,6 @@ func (w *world) repeatForm(ctx context.Context) (*operation, call, error) {
 		w.it = op
 	}
 	return op, c, err
-}
-
-// plainCancel is a control: the plain cancel of a fresh operation.
-func (w *world) plainCancel(ctx context.Context) func() (call, error) {
-	return func() (call, error) { return w.controlCancel(ctx, targets.Running) }
 }
 
 // thenEffectOrRefusal judges a cancel that a server may take or refuse: it has

@@ -188,7 +188,7 @@ func (w *world) refusedStatusOf(ctx context.Context, c call, what string, mayAcc
 				return call{}, err
 			}
 			return w.raw(ctx, request(op), ""), nil
-		}, w.plainCancel(ctx))
+		}, w.plainCancel(ctx, targets.Running))
 		if err != nil {
 			return err
 		}

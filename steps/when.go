@@ -180,7 +180,7 @@ func (w *world) unknownIsSilent(ctx context.Context, first call, ruling error) e
 			return call{}, err
 		}
 		return w.call(ctx, targets.Cancel, cancelRequest(name), ""), nil
-	}, func() (call, error) { return w.controlCancel(ctx, w.unknownRole) })
+	}, w.plainCancel(ctx, w.unknownRole))
 	if err != nil {
 		return err
 	}
