@@ -235,13 +235,10 @@ func (w *world) mustFind(ctx context.Context, op *operation) (look, error) {
 	return l, nil
 }
 
-// visibleWithin is how long an operation just started may be unknown to Get,
-// as on a server whose replicas learn of it one after the other. Where one has
-// taken longer, others may take twice as long, and settle at most.
-const visibleWithin = time.Second
-
+// visibleFor is how long an operation just started may be unknown to Get. Where one
+// has taken longer than is usual, others may take twice as long, and settle at most.
 func (w *world) visibleFor() time.Duration {
-	return min(max(visibleWithin, 2*time.Duration(w.run.late.Load())), w.settleFor())
+	return max(w.run.target.Timeouts.Visible(), min(2*time.Duration(w.run.late.Load()), w.settleFor()))
 }
 
 // appears looks at an operation until Get finds it, for as long as it may take

@@ -183,6 +183,13 @@ type Timeouts struct {
 	Observe time.Duration // how long a state is watched
 }
 
+// visibleWithin is how long an operation just started may be unknown to Get, as on
+// a server whose replicas learn of it one after the other.
+const visibleWithin = time.Second
+
+// Visible is how long an operation just started may be unknown: settle at most.
+func (t Timeouts) Visible() time.Duration { return min(visibleWithin, t.Settle) }
+
 // The timeouts of a target file that sets none.
 var defaultTimeouts = Timeouts{Request: 10 * time.Second, Settle: 30 * time.Second, Observe: 2 * time.Second}
 

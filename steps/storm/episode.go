@@ -207,7 +207,7 @@ func (p *episode) history() history {
 	h := history{p.events, factsOf(p.events, p.role, p.engine.target)}
 	h.cancellable = p.engine.cancellable.Load()
 	if p.engine.late.Load() {
-		h.visible = p.base + min(visibleWithin, p.engine.target.Timeouts.Settle)
+		h.visible = p.base + p.engine.target.Timeouts.Visible()
 	}
 	return h
 }

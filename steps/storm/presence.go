@@ -7,10 +7,6 @@ import (
 	"github.com/lro-tools/conform/targets"
 )
 
-// visibleWithin is how long after its start an operation may be unknown to some of
-// a target's copies (settle at most).
-const visibleWithin = time.Second
-
 // gone returns the answers NOT_FOUND to what the transport had shown before
 // and this storm had not begun to delete. One that reads must have shown it
 // itself: a copy may learn of an operation later than what Wait looks at, or than
