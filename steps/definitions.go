@@ -23,6 +23,6 @@ var definitions = sync.OnceValue(func() []definition {
 	return slices.Concat(givenSteps(), agedSteps(), whenSteps(), responseSteps(), stateSteps(), finishedSteps(),
 		unsupportedSteps(), unknownSteps(), invariantSteps(), requestSteps(), leftoverSteps(), connectionSteps(), routeSteps(),
 		grpcSteps(), paritySteps(), parityListSteps(), malformedSteps(),
-		isolationSteps(), chosenSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps(),
+		isolationSteps(), looksSteps(), chosenSteps(), repeatSteps(), raceSteps(), terminalSteps(), promptSteps(), rejectedSteps(),
 		listSteps(), waitSteps(), deleteSteps(), authSteps(), beyondSteps())
 })

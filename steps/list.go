@@ -7,7 +7,6 @@ import (
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
 
-	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
 )
 
@@ -234,10 +233,4 @@ func (w *world) acceptedFilter(ctx context.Context, spellings ...string) (string
 		}
 	}
 	return "", inapplicable("the filter %s is not supported: %s", spellings[0], refusal.Status())
-}
-
-// isInapplicable tells whether an error is the ruling that something is not offered.
-func isInapplicable(err error) bool {
-	r, ok := err.(*ruling)
-	return ok && r.verdict == reports.Inapplicable
 }

@@ -1,7 +1,9 @@
 package steps
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/lro-tools/conform/reports"
 )
@@ -50,4 +52,41 @@ func inapplicable(format string, args ...any) error {
 
 func untested(needs, format string, args ...any) error {
 	return &ruling{verdict: reports.Untested, reason: fmt.Sprintf(format, args...), needs: needs}
+}
+
+// isViolation tells whether an error is a finding.
+func isViolation(err error) bool {
+	var v *violation
+	return errors.As(err, &v)
+}
+
+// isInapplicable tells whether an error is the ruling that something is not offered.
+func isInapplicable(err error) bool {
+	r, ok := err.(*ruling)
+	return ok && r.verdict == reports.Inapplicable
+}
+
+// together runs the same for each of n, at one time, and returns the gravest
+// of the errors: a finding before a ruling.
+func together(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = do(i) })
+	}
+	wg.Wait()
+	return gravest(errs)
+}
+
+func gravest(errs []error) error {
+	var first error
+	for _, err := range errs {
+		if isViolation(err) {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
 }

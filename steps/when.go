@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -376,10 +375,4 @@ func (w *world) cancelIsSilent(ctx context.Context, first call) error {
 	}, func() (call, error) {
 		return w.call(ctx, targets.Cancel, cancelRequest(name), "control: is any cancel answered?"), nil
 	})
-}
-
-// isViolation tells whether an error is a finding.
-func isViolation(err error) bool {
-	var v *violation
-	return errors.As(err, &v)
 }
