@@ -55,10 +55,7 @@ func thenRepeatLegalAcross(ctx context.Context) error {
 		}
 		return w.across(ctx, ep, targets.Cancel, cancelRequest(op.name)), nil
 	}, func() (call, error) {
-		op, c, err := w.cancelAcross(ctx, ep, w.it.role)
-		if err == nil && !c.Accepted() {
-			err = inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
-		}
+		op, err := w.acceptedAcross(ctx, ep, w.it.role)
 		if err != nil {
 			return call{}, err
 		}

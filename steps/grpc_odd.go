@@ -207,8 +207,8 @@ func thenEmptyNameRejected(ctx context.Context) error {
 }
 
 // thenNameLiteral judges that no percent sequence is decoded, and that nothing
-// behind a name is left out: no operation has that name. A server that answers all unknown names alike is judged by
-// cancel.unknown.not-found.
+// behind a name is left out: no operation has that name. A server that answers all
+// unknown names alike is judged by cancel.unknown.not-found.
 func thenNameLiteral(ctx context.Context) error {
 	w := of(ctx)
 	const want = "NOT_FOUND, and the operation goes on"

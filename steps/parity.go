@@ -75,6 +75,16 @@ func (w *world) cancelAcross(ctx context.Context, ep *targets.Endpoint, role tar
 	return op, out, inconclusive("cancel over %s answered %s, %d times", out.Transport, out.Status(), transientTries)
 }
 
+// acceptedAcross is cancelAcross for a place where the cancel must be accepted: that it
+// is not is the business of cancel.accept.in-progress.
+func (w *world) acceptedAcross(ctx context.Context, ep *targets.Endpoint, role targets.Role) (*operation, error) {
+	op, c, err := w.cancelAcross(ctx, ep, role)
+	if err == nil && !c.Accepted() {
+		err = inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
+	}
+	return op, err
+}
+
 // givenJudgedOverBoth rules out servers that are judged on one transport.
 func givenJudgedOverBoth(ctx context.Context) error {
 	_, err := of(ctx).otherEnd()
@@ -195,10 +205,7 @@ func (w *world) acceptedOnBoth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, c, err := w.cancelAcross(ctx, ep, targets.Running)
-	if err == nil && !c.Accepted() {
-		err = inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
-	}
+	_, err = w.acceptedAcross(ctx, ep, targets.Running)
 	return err
 }
 
@@ -308,13 +315,11 @@ func (w *world) unlessOwnToo(ctx context.Context, ep *targets.Endpoint, finding 
 	if end, _ := w.it.end(); !isViolation(finding) || !end.cancelled() {
 		return finding
 	}
-	op, c, err := w.cancelAcross(ctx, ep, targets.Running)
+	op, err := w.acceptedAcross(ctx, ep, targets.Running)
 	if err != nil {
 		return err
 	}
-	if !c.Accepted() {
-		return inconclusive("over %s the plain cancel was refused with %s (see cancel.accept.in-progress)", c.Transport, c.Status())
-	}
+	var c call
 	for began, pause := time.Now(), firstPause; time.Since(began) < w.settleFor(); pause = min(2*pause, longestPoll) {
 		if c, err = w.repeatTransient(ctx, func() call { return w.across(ctx, ep, targets.Get, getRequest(op.name)) }); err != nil {
 			return err
