@@ -60,81 +60,94 @@ func judgesEffect(id string) bool {
 	return id == "cancel.effect.best-effort" || id == "cancel.route.multi-segment-name" || id == "cancel.accept.pending"
 }
 
-// settle polls an operation from its accepted cancel to its end. What looks
-// like an end that the operation may yet leave (not found, unreadable, an
-// error before done) must last for the observation window. Where it could not be
-// looked at for a good part of settle, as on a machine that stood still, that
-// time is given back: nothing is told from time while Get is slow.
+// settle polls an operation from its accepted cancel to its end. Where it could not be
+// looked at for a good part of settle, as on a machine that stood still, that time is
+// given back: nothing is told from time while Get is slow.
 func (w *world) settle(ctx context.Context, op *operation) (settled, error) {
-	fx := w.run.effects[w.plan.transport]
-	out := settled{end: endedNever}
+	s := &settling{world: w, op: op, out: settled{end: endedNever}, last: time.Now()}
 	limit := w.settleFor()
-	last := time.Now() // when it was last looked at, or else when the time began
 	if accepted := op.acceptedAt(); !accepted.IsZero() {
-		limit, last = max(limit-time.Since(accepted), 0), accepted
+		limit, s.last = max(limit-time.Since(accepted), 0), accepted
 	}
-	var doubt ending
-	var since time.Time
-	var odd *look
-	var blind time.Duration // the longest time without a look
-	visit := func(l look) (bool, error) {
-		out.look = l
-		unseen := time.Since(last)
-		blind, last = max(blind, unseen), time.Now()
-		end, final := classify(l)
-		if odd != nil && l.found && !l.garbled {
-			out.gap, odd = odd, nil
-		}
-		if final {
-			out.end = end
-			return true, nil
-		}
-		if end == endedNever {
-			since = time.Time{}
-			if !judgesEffect(w.plan.requirement.ID) && fx.known(op.role) != "" {
-				out.end = endedKnownEffect
-				return true, nil
-			}
-			return false, nil
-		}
-		if odd == nil && end == endedVanished {
-			out.blind = unseen
-		}
-		if end == endedVanished || end == endedUnreadable {
-			odd = &l
-		}
-		if since.IsZero() || end != doubt {
-			doubt, since = end, time.Now()
-		}
-		if time.Since(since) >= w.observeFor() {
-			out.end = end
-			return true, nil
-		}
-		return false, nil
-	}
-	late, err := w.poll(ctx, op, limit, visit)
-	if late && err == nil && blind > w.settleFor()/4 {
-		late, err = w.poll(ctx, op, min(blind, w.settleFor()), visit)
+	late, err := w.poll(ctx, op, limit, s.visit)
+	if late && err == nil && s.blind > w.settleFor()/4 {
+		late, err = w.poll(ctx, op, min(s.blind, w.settleFor()), s.visit)
 	}
 	if r, ok := err.(*ruling); ok && r.silent != nil {
-		out.look, out.end, err = look{call: *r.silent}, endedSilent, nil
+		s.out.look, s.out.end, err = look{call: *r.silent}, endedSilent, nil
 	}
 	if err != nil {
-		return out, err
+		return s.out, err
 	}
-	if late && !since.IsZero() {
-		out.end = doubt
+	if late && !s.since.IsZero() {
+		s.out.end = s.doubt
 	}
-	switch out.end { // only what costs the whole of settle is taken for granted later
+	fx := w.run.effects[w.plan.transport]
+	switch s.out.end { // only what costs the whole of settle is taken for granted later
 	case endedCancelled:
 		fx.tell(op.role, "")
 	case endedNever:
 		if !op.formed { // a form that has no effect says nothing of the plain cancel
-			fx.tell(op.role, w.ineffective(op, out))
+			fx.tell(op.role, w.ineffective(op, s.out))
 		}
 	}
-	w.observeEnding(out)
-	return out, nil
+	w.observeEnding(s.out)
+	return s.out, nil
+}
+
+// A settling is what the looks at a cancelled operation have told until now.
+type settling struct {
+	world *world
+	op    *operation
+	out   settled
+	last  time.Time     // when it was last looked at, or else when the time began
+	blind time.Duration // the longest time without a look
+	doubt ending        // what the last look showed that the operation may yet leave
+	since time.Time     // since when; zero where it showed the operation in progress
+	odd   *look         // the last that did not show it; nil once one has
+}
+
+// visit takes one look, and tells whether no other is needed.
+func (s *settling) visit(l look) (enough bool, _ error) {
+	w := s.world
+	unseen := time.Since(s.last)
+	s.blind, s.last = max(s.blind, unseen), time.Now()
+	s.out.look = l
+	if s.odd != nil && l.found && !l.garbled {
+		s.out.gap, s.odd = s.odd, nil
+	}
+	end, final := classify(l)
+	switch {
+	case final:
+	case end != endedNever:
+		if !s.lasts(l, end, unseen) {
+			return false, nil
+		}
+	default:
+		s.since = time.Time{}
+		if judgesEffect(w.plan.requirement.ID) || w.run.effects[w.plan.transport].known(s.op.role) == "" {
+			return false, nil
+		}
+		end = endedKnownEffect
+	}
+	s.out.end = end
+	return true, nil
+}
+
+// lasts takes what looks like an end that the operation may yet leave (not found,
+// unreadable, an error before done), and tells whether it has been so for the
+// observation window.
+func (s *settling) lasts(l look, end ending, unseen time.Duration) bool {
+	if s.odd == nil && end == endedVanished {
+		s.out.blind = unseen
+	}
+	if end == endedVanished || end == endedUnreadable {
+		s.odd = &l
+	}
+	if s.since.IsZero() || end != s.doubt {
+		s.doubt, s.since = end, time.Now()
+	}
+	return time.Since(s.since) >= s.world.observeFor()
 }
 
 // classify reads one look; final where no later one can change it legally.

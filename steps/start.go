@@ -35,33 +35,45 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 		w.record(started.Exchange, "start of role "+string(role))
 	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, stopped(ctx)
-		}
-		w.pulse(ctx, err)
-		if role == targets.Running {
-			r.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
-		}
-		var none *targets.NoAnswer
-		beside = (beside || w.othersGoOn()) && !errors.As(err, &none)
-		if beside {
-			r.tellCrowded()
-			w.crowded.Store(true)
-		}
-		return nil, inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.advice(started, beside))
+		return nil, w.notStarted(ctx, role, started, beside, err)
 	}
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
+	w.enter(op)
+	return op, nil
+}
+
+// enter enters an operation that the case has started in the ledger.
+func (w *world) enter(op *operation) {
+	r := w.run
 	r.mu.Lock()
 	r.owned[op.name] = true
-	r.ran = r.ran || role == targets.Running
-	if !r.target.Roles[role].Foreign {
+	r.ran = r.ran || op.role == targets.Running
+	if !r.target.Roles[op.role].Foreign {
 		r.open[op.name] = false
 	}
 	r.mu.Unlock()
 	w.mu.Lock()
 	w.mine = append(w.mine, op)
 	w.mu.Unlock()
-	return op, nil
+}
+
+// notStarted rules on a start that failed; beside tells that there were operations of
+// other cases when it was asked for.
+func (w *world) notStarted(ctx context.Context, role targets.Role, refused targets.Started, beside bool, err error) error {
+	if ctx.Err() != nil {
+		return stopped(ctx)
+	}
+	w.pulse(ctx, err)
+	if role == targets.Running {
+		w.run.setProblem(fmt.Sprintf("an operation of the role running cannot be started: %v", err))
+	}
+	var none *targets.NoAnswer
+	beside = (beside || w.othersGoOn()) && !errors.As(err, &none)
+	if beside {
+		w.run.tellCrowded()
+		w.crowded.Store(true)
+	}
+	return inconclusive("an operation of the role %s cannot be started: %v%s", role, err, w.advice(refused, beside))
 }
 
 // advice goes with a start that failed while operations were in progress: those of
