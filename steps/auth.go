@@ -271,6 +271,8 @@ func thenForbidden(ctx context.Context) error {
 			return err
 		}
 		return w.fail(c, want, "the cancel of a caller without permission is accepted")
+	case w.toldEnded(c):
+		return w.stateFirst(c)
 	}
 	return w.fail(c, want, "the cancel of a caller without permission is not answered PERMISSION_DENIED")
 }
@@ -342,7 +344,7 @@ func thenDeniedFirst(ctx context.Context) error {
 	if isDenied(c.Exchange) {
 		return nil
 	}
-	if c.Accepted() && c.Principal == targets.Nobody {
+	if c.Accepted() {
 		return w.denied(ctx, c)
 	}
 	if err := w.noCancelHere(ctx, c); err != nil {
