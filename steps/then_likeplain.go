@@ -113,7 +113,7 @@ func (w *world) countedAmongMany(ctx context.Context, op *operation, c call) err
 	if !w.run.target.Guaranteed {
 		return nil
 	}
-	if s, err := w.settle(ctx, op); err == nil && s.end == endedNever && !w.requested(s.snapshot) {
+	if s, err := w.settle(ctx, op); err == nil && s.end == endedNever {
 		return w.failAt(s.snapshot, "done with error code 1, as after the plain cancel",
 			"one of several cancels by %s is accepted and has no effect, while plain cancels have", w.facts["form"])
 	}
@@ -194,7 +194,7 @@ func (w *world) formTakesEffect(ctx context.Context, form string) (bool, error) 
 		return false, inconclusive("a cancel by %s is answered %s", form, c.Status())
 	}
 	s, err := w.settle(ctx, op)
-	return s.end != endedNever || w.requested(s.snapshot), err
+	return s.end != endedNever, err
 }
 
 // formAccepted tells whether a cancel in a form is accepted on a fresh operation.

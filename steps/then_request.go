@@ -48,21 +48,27 @@ func (w *world) formEffective(ctx context.Context, c call) error {
 	switch {
 	case err != nil || s.end == endedCancelled:
 		return err
-	case s.end != endedNever || !w.run.target.Guaranteed || w.requested(s.snapshot):
+	case s.end != endedNever || !w.run.target.Guaranteed:
 		return inconclusive("%s", w.ineffective(w.it, s))
 	}
 	finding := w.failAt(s.snapshot, "done with error code 1, as after the plain cancel",
 		"a cancel by %s is accepted and has no effect, while the plain cancel has", w.facts["form"])
-	op, c, err := w.repeatForm(ctx) // it may be any cancel that is lost now and then
-	if err != nil {
-		return err
+	tries := 1 // it may be any cancel that is lost now and then
+	if w.requested(s.snapshot) {
+		tries++ // or got stuck on its way, whatever its form
 	}
-	again, err := w.settle(ctx, op)
-	switch {
-	case err != nil:
-		return err
-	case !c.Accepted() || again.end != endedNever:
-		return inconclusive("without effect once, but not again: %v", finding)
+	for range tries {
+		op, c, err := w.repeatForm(ctx)
+		if err != nil {
+			return err
+		}
+		again, err := w.settle(ctx, op)
+		switch {
+		case err != nil:
+			return err
+		case !c.Accepted() || again.end != endedNever:
+			return inconclusive("without effect once, but not again: %v", finding)
+		}
 	}
 	if role := w.controlRole(); role != targets.Running {
 		if err := w.oneDoes(ctx, role); err != nil {

@@ -12,6 +12,7 @@ func Mutants() []Mutant {
 	return slices.Concat(
 		requestMutants(),
 		formMutants(),
+		stuckMutants(),
 		routeMutants(),
 		nameCaseMutants(),
 		pathCaseMutants(),

@@ -37,12 +37,7 @@ type withoutBodyKey struct{}
 // zero bytes, with a Content-Type or without.
 func withoutBody(typed bool, cancel func(ctx context.Context, next Service, h history, r *longrunningpb.CancelOperationRequest) error) Fault {
 	return Fault{
-		REST: cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, _ []byte) {
-			if r.ContentLength == 0 && (r.Header.Get("Content-Type") != "") == typed {
-				r = r.WithContext(context.WithValue(r.Context(), withoutBodyKey{}, true))
-			}
-			next.ServeHTTP(w, r)
-		}),
+		REST: marksWithoutBody(typed),
 		Service: func(next Service) Service {
 			known := newLedger(next)
 			return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
@@ -54,6 +49,16 @@ func withoutBody(typed bool, cancel func(ctx context.Context, next Service, h hi
 			}}
 		},
 	}
+}
+
+// marksWithoutBody is a hook that lets the service know of such cancels.
+func marksWithoutBody(typed bool) func(http.Handler) http.Handler {
+	return cancelRequests(func(next http.Handler, w http.ResponseWriter, r *http.Request, _ []byte) {
+		if r.ContentLength == 0 && (r.Header.Get("Content-Type") != "") == typed {
+			r = r.WithContext(context.WithValue(r.Context(), withoutBodyKey{}, true))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // tooLate cancels as asked and then answers with an error where it applies.
