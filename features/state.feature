@@ -37,6 +37,11 @@ Feature: The state of a cancelled operation
         | slow   |
         | nested |
 
+    Scenario: The error of an operation with a chosen id is CANCELLED
+      Given an operation whose id the client has chosen, of 12 characters
+      When the client cancels it and follows it to its end
+      Then its error code is 1
+
     Scenario: The error of an operation that somebody waits for is CANCELLED
       Given a running operation
       When the client cancels it while somebody waits for it

@@ -172,13 +172,16 @@ func losesLongIDs(most int) func(Service) Service {
 	return func(next Service) Service {
 		return canceller{seen(dropFlag)(next), func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 			id := idOf(r.GetName())
-			if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() && len(id) > most && !plainID.MatchString(id) && !childID.MatchString(id) {
+			if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() && len(id) > most && isChosen(id) {
 				return nil
 			}
 			return next.Cancel(ctx, r)
 		}}
 	}
 }
+
+// isChosen tells whether a client has chosen an id.
+func isChosen(id string) bool { return !plainID.MatchString(id) && !childID.MatchString(id) }
 
 // whereUnseen is a hook that gives an answer to the cancel of an operation in
 // progress, and does nothing, where nobody has asked for it before.

@@ -40,6 +40,12 @@ func endMutants() []Mutant {
 			"cancel.state.done", "operation.result.none-before-done"),
 		mutant("cancel-code-10", "Ends a cancelled operation with ABORTED.",
 			func(op *longrunningpb.Operation) { end(op, codes.Aborted, "aborted by the caller") }, code1),
+		mutant("cancel-code-10-of-chosen", "Ends a cancelled operation with ABORTED where its client has chosen the id, which the worker takes for a transaction's.",
+			func(op *longrunningpb.Operation) {
+				if isChosen(idOf(op.GetName())) {
+					end(op, codes.Aborted, "aborted by the caller")
+				}
+			}, code1),
 		mutant("cancel-code-13", "Ends a cancelled operation with INTERNAL: the worker was killed.",
 			func(op *longrunningpb.Operation) { end(op, codes.Internal, "signal: killed") }, code1),
 		mutant("cancel-succeeds", "Ends a cancelled operation with a response of what was done so far.",
