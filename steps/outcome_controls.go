@@ -142,14 +142,19 @@ func (w *world) unlessEndsByItself(ctx context.Context, op *operation, end snaps
 		if err != nil {
 			return err
 		}
-		if !sleep(ctx, time.Until(alone.begun.Add(lasted))) {
-			return stopped(ctx)
-		}
-		return w.inProgress(ctx, alone)
+		return w.leftAloneFor(ctx, alone, lasted)
 	}); err != nil {
 		return err
 	}
 	return finding
+}
+
+// leftAloneFor sees an operation in progress when it is as old as lasted says.
+func (w *world) leftAloneFor(ctx context.Context, op *operation, lasted time.Duration) error {
+	if !sleep(ctx, time.Until(op.begun.Add(lasted))) {
+		return stopped(ctx)
+	}
+	return w.inProgress(ctx, op)
 }
 
 // oneDoes is how many operations are cancelled once each before it is said that

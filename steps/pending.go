@@ -40,30 +40,49 @@ func thenEndsAlike(ctx context.Context) error {
 	case s.end == endedCancelled:
 		return nil
 	case s.end == endedWrongly, s.end == endedInName:
-	case guaranteed && s.end == endedNever, guaranteed && s.end == endedOtherwise && (s.hasError || w.it.ranOn()):
+	case guaranteed && (s.end == endedNever || s.end == endedOtherwise):
 	default:
-		// A response may have come before the cancel: it may have started and
-		// finished meanwhile.
 		return inconclusive("%s (the cancel was answered %s)", w.ineffective(w.it, s), c.Status())
 	}
-	if s.hasResponse && !w.run.scarce(w.it.role) {
-		op, err := w.startInProgress(ctx, w.it.role)
-		if err != nil {
-			return err
-		}
-		op, again, err := w.cancelAndSettle(ctx, op)
-		if err != nil {
-			return err
-		}
-		if again.end != s.end || !op.ranOn() {
-			return inconclusive("once, but not again: %s", w.ineffective(w.it, s))
-		}
+	if s.end == endedOtherwise && s.hasResponse {
+		finding = w.unlessMeanwhile(ctx, s, finding)
 	}
 	finding = w.unlessOneDoes(ctx, targets.Running, finding)
 	if !s.done { // there is no end to be shown in two ways
 		return finding
 	}
 	return w.unlessUnsteady(ctx, w.it, finding)
+}
+
+// unlessMeanwhile keeps the finding that a queued operation ended with a response only
+// where others end so too. It may have started and finished before the cancel came:
+// each of them is seen in progress after its cancel, or else was left alone before for
+// as long as the first lasted, and had not ended. Other errors stay.
+func (w *world) unlessMeanwhile(ctx context.Context, s settled, finding error) error {
+	ranOn, lasted := w.it.ranOn(), s.received.Sub(w.it.begun)
+	switch scarce := w.run.scarce(w.it.role); {
+	case scarce && ranOn:
+		return finding
+	case scarce:
+		return inconclusive("%s: it may have started and finished meanwhile", w.ineffective(w.it, s))
+	}
+	for range confirmations {
+		op, err := w.startInProgress(ctx, w.it.role)
+		if err == nil && !ranOn {
+			err = w.leftAloneFor(ctx, op, lasted)
+		}
+		if err != nil {
+			return err
+		}
+		op, again, err := w.cancelAndSettle(ctx, op)
+		switch {
+		case err != nil:
+			return err
+		case again.end != s.end || ranOn && !op.ranOn():
+			return inconclusive("once, but not again: %s", w.ineffective(w.it, s))
+		}
+	}
+	return finding
 }
 
 // ranOn tells whether a look that came after the accepted cancel has shown the

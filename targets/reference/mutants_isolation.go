@@ -312,6 +312,15 @@ func pendingMutants() []Mutant {
 			end(op, codes.Aborted, "never started")
 			return nil
 		}),
+		{Name: "pending-succeeds", Doc: "Has nothing to do for a queued operation that is cancelled, and says that it is done: with success.",
+			Breaks: []string{alike},
+			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.kind == Pending && !h.accepted.IsZero() {
+					op.Done, op.Result = true, &longrunningpb.Operation_Response{Response: packed(nil)}
+					setState(op, succeeded)
+				}
+				return nil
+			})}},
 		{Name: "pending-comes-back", Doc: "Leaves a queued operation that is cancelled in the queue: a worker takes it up soon after.",
 			Breaks: []string{"operation.terminal.done-monotonic"},
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {

@@ -80,14 +80,8 @@ func racesVariants() []Variant {
 					return next.Cancel(ctx, r)
 				}}
 			}}},
-		{Name: "queue-moves", Doc: "Starts a queued operation, and ends it, while a cancel of it is on its way.",
-			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
-				if h.kind == Pending && isCancelled(op) {
-					op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
-					setState(op, succeeded)
-				}
-				return nil
-			})}},
+		{Name: "queue-moves", Doc: "Starts a queued operation soon, and ends it, while a cancel of it waits for a worker.",
+			Fault: Fault{Service: func(next Service) Service { return movingQueue{ofKind(Pending, waitsForWorker)(next)} }}},
 	}
 }
 
@@ -103,4 +97,25 @@ func (p lowerIDs) Start(ctx context.Context, r StartRequest) (*longrunningpb.Ope
 		}
 	}
 	return p.Service.Start(ctx, r)
+}
+
+// queued is how long operations stay in a queue that moves.
+const queued = 300 * time.Millisecond
+
+// movingQueue is a Service whose queued operations succeed by themselves.
+type movingQueue struct{ Service }
+
+// Start implements Service.
+func (q movingQueue) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if r.Kind == Pending {
+		r.Lasts = queued
+	}
+	return q.Service.Start(ctx, r)
+}
+
+// waitsForWorker is a hook by which a cancel waits until its operation has ended.
+func waitsForWorker(next Service) Service {
+	return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		return untilDone(ctx, next, r.GetName())
+	}}
 }
