@@ -19,6 +19,24 @@ Feature: Cancelling a finished operation
       When the client cancels it
       Then it stays as it ended
 
+    @rest
+    Scenario Outline: A success stays a success, however the cancel is sent
+      Given an operation that has succeeded
+      When the client cancels it by sending <form>
+      Then it stays as it ended
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario: A success stays a success where the cancel has a routing header
+      Given an operation that has succeeded
+      When the client cancels it by sending the routing header
+      Then it stays as it ended
+
   @req:cancel.finished.preserves-failure
   Rule: Cancelling an operation that ended with an error ≠ 1 does not turn it into CANCELLED.
 
@@ -30,6 +48,24 @@ Feature: Cancelling a finished operation
     Scenario: A failure that somebody has waited for stays a failure
       Given an operation that has failed, and that somebody has waited for
       When the client cancels it
+      Then it stays as it ended
+
+    @rest
+    Scenario Outline: A failure stays a failure, however the cancel is sent
+      Given an operation that has failed
+      When the client cancels it by sending <form>
+      Then it stays as it ended
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario: A failure stays a failure where the cancel has a routing header
+      Given an operation that has failed
+      When the client cancels it by sending the routing header
       Then it stays as it ended
 
   @req:cancel.finished.preserves-cancelled
@@ -50,6 +86,24 @@ Feature: Cancelling a finished operation
         | pending |
         | nested  |
         | slow    |
+
+    @rest
+    Scenario Outline: A cancelled operation stays cancelled, however the cancel is sent
+      Given an operation that has been cancelled
+      When the client cancels it by sending <form>
+      Then it stays as it ended
+
+      Examples:
+        | form                                 |
+        | no body and no content type          |
+        | no body and the content type of JSON |
+        | its own name in the body             |
+        | the system parameters                |
+
+    Scenario: A cancelled operation stays cancelled where the cancel has a routing header
+      Given an operation that has been cancelled
+      When the client cancels it by sending the routing header
+      Then it stays as it ended
 
   @req:cancel.finished.status-legal
   Rule: The call answers OK, FAILED_PRECONDITION, ABORTED, INVALID_ARGUMENT or (if consistently so) UNIMPLEMENTED; never INTERNAL/UNKNOWN/CANCELLED/ALREADY_EXISTS, and NOT_FOUND only if Get also says NOT_FOUND.

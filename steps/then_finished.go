@@ -28,8 +28,8 @@ func thenUnchanged(ctx context.Context) error {
 }
 
 // staysEnded watches that a finished operation that was cancelled keeps its result,
-// for the observation window, and also where it is cancelled again: clients that
-// got no answer ask once more. Of what was cancelled cancel.repeat.single-outcome
+// for the observation window, and also where it is cancelled again, in the same form:
+// clients that got no answer ask once more. Of what was cancelled cancel.repeat.single-outcome
 // judges further cancels.
 func (w *world) staysEnded(ctx context.Context) error {
 	if c := w.theCall(); c.err != nil {
@@ -38,7 +38,7 @@ func (w *world) staysEnded(ctx context.Context) error {
 	end, _ := w.it.end()
 	if !end.cancelled() {
 		for range laterToo {
-			w.cancel(ctx, w.it)
+			w.cancelAlike(ctx, w.it)
 		}
 	}
 	finding := w.keeps(ctx, w.it, end, w.observeFor())

@@ -138,6 +138,7 @@ func finishedMutants() []Mutant {
 			}}
 		}}})
 	mutants = append(mutants, waitedMutants()...)
+	mutants = append(mutants, finishedFormMutants()...)
 	return append(mutants, Mutant{Name: "finished-unimplemented", Doc: "Answers UNIMPLEMENTED to the cancel of a finished operation, and is busy at every other.",
 		Breaks: []string{"cancel.finished.status-preferred"}, Fault: Fault{Options: longStop, Service: unimplementedOrBusy}})
 }
