@@ -120,27 +120,30 @@ func thenEffectOrRefusal(ctx context.Context) error {
 	case c.Accepted():
 		return w.formEffective(ctx, c)
 	}
-	err := w.unaffected(ctx, w.it, "a cancel that was refused with "+c.Status())
-	if err != nil && !isViolation(err) {
+	if err := w.refusedInVain(ctx, c); err != nil || w.legalRefusal(c) {
 		return err
 	}
-	effect := err != nil
-	if !effect {
-		if w.legalRefusal(c) {
-			return nil
-		}
-		err = w.fail(c, want, "a cancel by %s has an answer that is neither success nor INVALID_ARGUMENT", w.facts["form"])
+	finding := w.fail(c, want, "a cancel by %s has an answer that is neither success nor INVALID_ARGUMENT", w.facts["form"])
+	if err := w.controlAccepted(ctx); err != nil {
+		return err
 	}
-	if control := w.controlAccepted(ctx); control != nil {
-		return control
+	return w.refusedAgain(ctx, c, finding, func(c call) bool { return !w.legalRefusal(c) })
+}
+
+// refusedInVain judges that a cancel in the scenario's form that was refused has had
+// no effect, where the plain one is accepted.
+func (w *world) refusedInVain(ctx context.Context, c call) error {
+	finding := w.unaffected(ctx, w.it, "a cancel that was refused with "+c.Status())
+	if !isViolation(finding) {
+		return finding
 	}
-	if effect {
-		return w.confirmed(ctx, err, func(ctx context.Context) (*operation, error) {
-			op, _, err := w.repeatForm(ctx)
-			return op, err
-		})
+	if err := w.controlAccepted(ctx); err != nil {
+		return err
 	}
-	return w.refusedAgain(ctx, c, err, func(c call) bool { return !w.legalRefusal(c) })
+	return w.confirmed(ctx, finding, func(ctx context.Context) (*operation, error) {
+		op, _, err := w.repeatForm(ctx)
+		return op, err
+	})
 }
 
 // legalRefusal tells whether a cancel that a server may refuse is refused as it
@@ -181,7 +184,7 @@ func thenOtherNotCancelled(ctx context.Context) error {
 
 // thenPathAlone judges that an operation which only the body or the query of a
 // cancel named goes on, and that the name does not keep the cancel from being
-// taken or refused.
+// taken, or refused: then the operation in the path goes on as well.
 func thenPathAlone(ctx context.Context) error {
 	w := of(ctx)
 	c := w.theCall()
@@ -204,6 +207,12 @@ func thenPathAlone(ctx context.Context) error {
 		}
 		finding := w.fail(c, actsOnPath, "a cancel by %s is a reason for a server fault", w.facts["form"])
 		return w.unlessWithoutOtherToo(ctx, w.refusedAgain(ctx, c, finding, faulty), func(_ *operation, c call) bool { return faulty(c) })
+	case w.plan.requirement.ID == "cancel.request.path-name-authoritative" && w.deniesEffect(c):
+		// Of a name in the query, cancel.rejected.no-effect alone asks that.
+		return w.unlessWithoutOtherToo(ctx, w.refusedInVain(ctx, c), func(op *operation, c call) bool {
+			touched, err := w.touched(ctx, op)
+			return !c.Accepted() && err == nil && touched
+		})
 	}
 	return nil
 }
