@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lro-tools/conform/features"
 	"github.com/lro-tools/conform/reports"
@@ -52,6 +53,7 @@ type offers struct {
 	err     [3]error
 	deleted string          // the name of an operation that was deleted to find out; "" where none was
 	tooLong map[string]bool // filters by which a list is longer than anybody reads
+	longest atomic.Int64    // the timeout that a Wait is let ask for, where longer ones were refused; 0 where none was
 }
 
 // tellTooLong takes note that a list is longer than it is read, and isTooLong

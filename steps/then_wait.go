@@ -223,27 +223,39 @@ func whenWaitsAgain(ctx context.Context) error {
 // the last.
 func (w *world) waitDone(ctx context.Context) (waited, error) {
 	asked := max(doneWait, w.slack()*5/2)
-	request := waitRequest(w.it.name, asked)
-	x, err := w.waitDoneBy(ctx, request, asked)
+	timed := func() (waited, error) {
+		return w.withinLimit(asked, func(asked time.Duration) (waited, error) {
+			return w.waitDoneBy(ctx, waitRequest(w.it.name, asked), asked)
+		})
+	}
+	x, err := timed()
 	if w.facts["wait again"] == nil {
 		return x, err
 	}
 	shown := func() bool { return err == nil && x.found && x.done && x.call.Elapsed < x.asked/2 }
 	if shown() {
-		x, err = w.waitDoneBy(ctx, request, asked)
+		x, err = timed()
 	}
 	// A call that asks for no time ends with timeouts.request.
 	if asked = min(asked, 2*w.requestFor()); shown() && asked/2 >= w.slack() && sleep(ctx, w.observeFor()) {
-		x, err = w.waitDoneBy(ctx, &longrunningpb.WaitOperationRequest{Name: w.it.name}, asked)
+		last, err := w.waitDoneBy(ctx, &longrunningpb.WaitOperationRequest{Name: w.it.name}, asked)
+		if err != nil || !w.limited() || !refusesTimeout(last.call) {
+			return last, err
+		}
+		w.note("a Wait that asks for no time is refused with %s, as is one that asks for too much", last.Status())
 	}
 	return x, err
 }
 
-// waitDoneBy waits for a finished operation, for less than half of what is asked
-// for. A transient answer is repeated.
+// lateAfter is the time after which a Wait for a finished operation has not ended at
+// once: half of what it asks for. Where a limit has it ask for little, that is no
+// longer than the slack, which must be over as well.
+func (w *world) lateAfter(asked time.Duration) time.Duration { return max(asked/2, w.slack()) }
+
+// waitDoneBy waits for a finished operation, until the answer is late. A transient answer is repeated.
 func (w *world) waitDoneBy(ctx context.Context, request *longrunningpb.WaitOperationRequest, asked time.Duration) (waited, error) {
 	for try := 1; ; try++ {
-		x, err := w.waitBy(ctx, w.it, request, asked, asked/2+grace)
+		x, err := w.waitBy(ctx, w.it, request, asked, w.lateAfter(asked)+grace)
 		if err != nil || x.err != nil || x.outlasted() || !transient(x.call.Exchange) {
 			return x, err
 		}
@@ -267,8 +279,11 @@ func thenWaitImmediate(ctx context.Context) error {
 			return w.waitedDone(ctx, x, want)
 		}
 		doubt := w.prompt(ctx, w.it, x.control)
-		if x.outlasted() && x.bound < x.asked/2 {
+		switch late := w.lateAfter(x.asked); {
+		case x.outlasted() && x.bound < late:
 			doubt = inconclusive("Wait had not ended when timeouts.request was over, which is too short to tell")
+		case !x.outlasted() && x.call.Elapsed < late:
+			doubt = inconclusive("a Wait lasted %v of the %v that the server lets it ask for, which is too short to tell", x.call.Elapsed.Round(10*time.Millisecond), x.asked)
 		}
 		twice, err := o.add(doubt)
 		if err != nil {

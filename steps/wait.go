@@ -138,14 +138,16 @@ func (x waited) outlasted() bool {
 	return !x.Accepted() && x.call.Elapsed >= x.bound-grace
 }
 
-// wait calls Wait once and reads what it shows of the operation. The call is
-// given up after the bound, at the latest after what it asks for and
-// timeouts.request.
-func (w *world) wait(ctx context.Context, op *operation, asked, bound time.Duration) (waited, error) {
-	return w.waitBy(ctx, op, waitRequest(op.name, asked), asked, bound)
+// wait calls Wait and reads what it shows of the operation. The call is given up
+// after what it asks for and timeouts.request.
+func (w *world) wait(ctx context.Context, op *operation, asked time.Duration) (waited, error) {
+	return w.withinLimit(asked, func(asked time.Duration) (waited, error) {
+		return w.waitBy(ctx, op, waitRequest(op.name, asked), asked, time.Hour)
+	})
 }
 
-// waitBy is wait by a request that need not say what it asks for.
+// waitBy calls Wait once, by a request that need not say what it asks for, and gives
+// it up after the bound, at the latest when wait does.
 func (w *world) waitBy(ctx context.Context, op *operation, request *longrunningpb.WaitOperationRequest, asked, bound time.Duration) (waited, error) {
 	out := waited{asked: asked, bound: min(bound, request.GetTimeout().AsDuration()+w.requestFor())}
 	stop := w.control(ctx)
@@ -194,11 +196,11 @@ func (w *world) expire(ctx context.Context, op *operation) (waited, error) {
 		defer w.watch(ctx, op, controlPause/2)()
 	}
 	if w.facts["twice"] != nil {
-		if x, err := w.wait(ctx, op, asked, time.Hour); err != nil || !x.Accepted() {
+		if x, err := w.wait(ctx, op, asked); err != nil || !x.Accepted() {
 			return x, err
 		}
 	}
-	return w.wait(ctx, op, asked, time.Hour)
+	return w.wait(ctx, op, asked)
 }
 
 // unanswered rules on a Wait that brought no answer for a reason other than
@@ -374,7 +376,10 @@ func (w *world) readWaits(out *release, all [][]call, since time.Time) {
 func (w *world) keepWaiting(ctx context.Context, op *operation) []call {
 	var calls []call
 	for pause := 5 * firstPause; ; pause = min(2*pause, longestPoll) {
-		c := w.call(ctx, targets.Wait, waitRequest(op.name, longWait), "")
+		x, _ := w.withinLimit(longWait, func(asked time.Duration) (waited, error) {
+			return waited{look: look{call: w.call(ctx, targets.Wait, waitRequest(op.name, asked), "")}, asked: asked}, nil
+		})
+		c := x.call
 		calls = append(calls, c)
 		s := readOperation(c.Exchange, c.index, object(c.Doc))
 		again := c.err == nil && (transient(c.Exchange) || c.Accepted() && (!s.done || w.run.namesAnother(op, s)))

@@ -68,6 +68,13 @@ func habitVariants() []Variant {
 				}
 				return nil
 			})}},
+		{Name: "waits-three-seconds", Doc: "Bounds the timeout of a Wait, and refuses one that is longer than three seconds, or not set.",
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				if r.GetTimeout() == nil || r.GetTimeout().AsDuration() > 3*time.Second {
+					return nil, refuse(codes.OutOfRange, "TIMEOUT_TOO_LONG", "the timeout is at most 3s")
+				}
+				return next.Wait(ctx, r)
+			})}},
 		{Name: "counts-operations", Doc: "Numbers its operations.", Fault: Fault{Service: func(next Service) Service { return &counting{Service: next} }}},
 		{Name: "routes-by-hexadecimal", Doc: "Has routes for ids of hexadecimal digits only; all else is answered with a page.",
 			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
