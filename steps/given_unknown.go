@@ -130,7 +130,7 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 		}
 	}
 	if w.run.target.Unknown != "" {
-		return "", inconclusive("Get finds what the target file calls unknown: %s", last)
+		return "", inconclusive("Get does not answer NOT_FOUND for what the target file calls unknown: %s", last)
 	}
 	return "", inconclusive("no name of no operation was found (key unknown): %s", last)
 }
