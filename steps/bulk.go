@@ -2,6 +2,7 @@ package steps
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -44,7 +45,8 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 	}
 	asked := ex.Request.Line + "\n" + ex.Request.Body // over gRPC the operation stands in the body
 	last, known := w.latest[asked]
-	if known && ex.HTTP == last.HTTP && (ex.DocErr == nil) == (last.DocErr == nil) && sameMessage(last, ex) {
+	now := keptAnswer{Exchange: ex, size: len(ex.Body), sum: sha256.Sum256(ex.Body)}
+	if known && ex.HTTP == last.HTTP && (ex.DocErr == nil) == (last.DocErr == nil) && last.says(now) {
 		alone := ex.GRPC != nil && len(ex.GRPC.Payloads) > 0 && bytes.Equal(ex.GRPC.Payloads[0], ex.Body)
 		ex.Body, ex.Doc, ex.Response.Body = last.Body, last.Doc, last.Response.Body
 		if alone {
@@ -52,18 +54,54 @@ func (w *world) keep(ex targets.Exchange) targets.Exchange {
 		}
 		return ex
 	}
-	w.latest[asked] = ex
-	w.weigh(len(ex.Body) + len(ex.Response.Body) + size(ex.Doc))
-	return ex
+	if ex.Method == targets.Get || ex.Method == targets.Wait {
+		now.shorten()
+	}
+	w.latest[asked] = now
+	w.weigh(len(now.Body) + len(now.Response.Body) + size(now.Doc))
+	return now.Exchange
 }
 
-// sameMessage tells whether an answer says what another did: byte by byte, or over
-// gRPC in another order, as the entries of a map come in any.
-func sameMessage(a, b targets.Exchange) bool {
-	if len(a.Body) != len(b.Body) {
-		return false
+// A keptAnswer is what was kept of one, with the size and the digest of what came.
+type keptAnswer struct {
+	targets.Exchange
+	size int
+	sum  [sha256.Size]byte
+}
+
+// says tells whether an answer says what another does: byte by byte, or over gRPC in
+// another order, as the entries of a map come in any.
+func (a keptAnswer) says(b keptAnswer) bool {
+	return a.size == b.size && (a.sum == b.sum || b.Transport == targets.GRPC && b.DocErr == nil && reflect.DeepEqual(a.Doc, b.Doc))
+}
+
+// shownOfAnswer is how much is kept, as evidence, of the beginning and of the end of
+// an answer that is longer than both, in bytes.
+const shownOfAnswer = 16 << 10
+
+// shorten leaves of a long answer what it says, decoded, and the beginning and the end
+// of its text.
+func (a *keptAnswer) shorten() {
+	text := a.Response.Body
+	if len(text) <= 2*shownOfAnswer {
+		return
 	}
-	return bytes.Equal(a.Body, b.Body) || b.Transport == targets.GRPC && b.DocErr == nil && reflect.DeepEqual(a.Doc, b.Doc)
+	from, to := runeAt(text, shownOfAnswer), runeAt(text, len(text)-shownOfAnswer)
+	a.Response.Body = fmt.Sprintf("%s… (%d bytes, SHA-256 of the whole %x) …%s", text[:from], to-from, a.sum[:8], text[to:])
+	a.Body = nil
+	if a.GRPC != nil {
+		slim := *a.GRPC
+		slim.Payloads = make([][]byte, len(slim.Payloads))
+		a.GRPC = &slim
+	}
+}
+
+// runeAt is where the character begins that a place of a text lies in.
+func runeAt(text string, at int) int {
+	for at > 0 && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return at
 }
 
 // shownOfPage is how much is kept of the beginning of a page, and from each of
@@ -122,7 +160,7 @@ func excerpts(text string, from []int) string {
 func (w *world) weigh(n int) {
 	w.kept += n
 	if all := w.run.kept.Add(int64(n)); w.kept > mostKept && all > mostOfAll && w.tooMuch != nil {
-		w.tooMuch(fmt.Errorf("the answers of this case take up more than %d MiB, which is not kept", mostKept>>20))
+		w.tooMuch(disturbed("the answers of this case take up more than %d MiB, beside those of others, which is not kept", mostKept>>20))
 	}
 }
 

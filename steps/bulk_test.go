@@ -1,7 +1,9 @@
 package steps
 
 import (
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 
@@ -15,7 +17,7 @@ func TestMapsInAnyOrderAreKeptOnce(t *testing.T) {
 		return targets.Exchange{Transport: on, Method: targets.Get, Request: targets.Message{Line: "Get"}, Body: []byte(body), Doc: doc}
 	}
 	for on, shared := range map[targets.Transport]bool{targets.GRPC: true, targets.REST: false} {
-		w := &world{run: &run{}, latest: map[string]targets.Exchange{}}
+		w := &world{run: &run{}, latest: map[string]keptAnswer{}}
 		w.keep(poll(on, "ab", map[string]any{"a": "1", "b": "2"}))
 		one := w.kept
 		w.keep(poll(on, "ba", map[string]any{"b": "2", "a": "1"}))
@@ -23,4 +25,22 @@ func TestMapsInAnyOrderAreKeptOnce(t *testing.T) {
 		w.keep(poll(on, "bc", map[string]any{"b": "2", "c": "1"}))
 		assert.Greater(t, w.kept, one, on)
 	}
+}
+
+// TestLongAnswersAreShownInPart sees that of a long answer the beginning, the end and
+// the digest are kept, and that another one of the same length is told from it.
+func TestLongAnswersAreShownInPart(t *testing.T) {
+	w := &world{run: &run{}, latest: map[string]keptAnswer{}}
+	poll := func(middle string) targets.Exchange {
+		body := "begin" + strings.Repeat("é", shownOfAnswer) + middle + strings.Repeat("é", shownOfAnswer) + "end"
+		return w.keep(targets.Exchange{Transport: targets.REST, Method: targets.Get, Body: []byte(body), Response: targets.Message{Body: body}, Doc: middle})
+	}
+	one := poll("a")
+	weighed := w.kept
+	assert.Equal(t, one.Response, poll("a").Response)
+	assert.Equal(t, weighed, w.kept)
+	assert.NotEqual(t, one.Response, poll("b").Response)
+	shown := one.Response.Body
+	assert.True(t, utf8.ValidString(shown) && strings.HasPrefix(shown, "begin") && strings.HasSuffix(shown, "end"))
+	assert.Less(t, len(shown), 2*shownOfAnswer+200)
 }

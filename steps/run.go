@@ -259,6 +259,9 @@ func (r *run) leave(name string) {
 // stopped is the ruling of a case whose run or time is over.
 func stopped(ctx context.Context) error {
 	cause := context.Cause(ctx)
+	if r, ok := cause.(*ruling); ok {
+		return r
+	}
 	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
 		return inconclusive("the time for this case (or --timeout for the run) was over")

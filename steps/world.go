@@ -43,11 +43,11 @@ type world struct {
 
 	mu        sync.Mutex
 	exchanges []targets.Exchange
-	latest    map[string]targets.Exchange // by request
-	kept      int                         // bytes of answers
-	tooMuch   context.CancelCauseFunc     // ends the case; nil before the first case
-	mine      []*operation                // everything that the case started
-	missing   map[int]*operation          // those that a Get has not found, by its exchange
+	latest    map[string]keptAnswer   // by request
+	kept      int                     // bytes of answers
+	tooMuch   context.CancelCauseFunc // ends the case; nil before the first case
+	mine      []*operation            // everything that the case started
+	missing   map[int]*operation      // those that a Get has not found, by its exchange
 	held      map[string]bool
 	breaches  []reports.Breach
 	notes     map[string][]string
@@ -66,7 +66,7 @@ func of(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
 func newWorld(r *run, p *planned) *world {
 	ep := r.target.Endpoints[p.transport]
 	w := &world{run: r, plan: p, ep: ep, unknownRole: targets.Running, began: time.Now(), seat: &seat{seats: r.seats.Load()}, held: map[string]bool{}, notes: map[string][]string{},
-		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]targets.Exchange{}, steps: append([]reports.Step(nil), p.steps...)}
+		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]keptAnswer{}, steps: append([]reports.Step(nil), p.steps...)}
 	if ep != nil {
 		w.client = ep.Client
 	}
