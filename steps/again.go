@@ -151,6 +151,7 @@ func (s *suite) oneByOne(ctx context.Context, cases []*planned) {
 // others. First come those about the cancels of others, which is the likely
 // cause and would not be found by cases that disturb each other.
 func (s *suite) disturbedBy(cases []*planned) []*planned {
+	s.doubtAll()
 	var out []*planned
 	for _, t := range targets.Transports() {
 		failed := map[string]bool{}

@@ -164,6 +164,7 @@ func unread(c call) error {
 // sight reads the answer of a Get and keeps what it shows of the operation.
 func (w *world) sight(op *operation, c call) look {
 	l := look{call: c, found: c.Accepted()}
+	w.meetsNamesake(op)
 	w.checkErrorAbout(op, c)
 	if !l.found {
 		if c.Method == targets.Get && notFound(c.Exchange) {

@@ -58,9 +58,9 @@ func whenDeletes(ctx context.Context) error {
 // offered. A server may take that for done.
 func whenDeletesAgain(ctx context.Context) error {
 	w := of(ctx)
-	name := w.run.offers[w.plan.transport].deleted
-	if name == "" {
-		return inapplicable("no operation could be deleted (see delete.after-cancel)")
+	name, err := w.deletedBefore(ctx)
+	if err != nil {
+		return err
 	}
 	c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Delete, deleteRequest(name), "deleted before") })
 	w.facts["call"] = c
@@ -68,6 +68,25 @@ func whenDeletesAgain(ctx context.Context) error {
 		return err
 	}
 	return w.wantsError(c, "the deletion of what was deleted is no error here")
+}
+
+// deletedBefore is the name of an operation that was deleted, which no other has.
+func (w *world) deletedBefore(ctx context.Context) (string, error) {
+	name := w.run.offers[w.plan.transport].deleted
+	if name == "" {
+		return "", inapplicable("no operation could be deleted (see delete.after-cancel)")
+	}
+	if !w.run.namesakes.given(name) {
+		return name, nil
+	}
+	op, err := w.cancelled(ctx, targets.Running)
+	if err != nil {
+		return "", err
+	}
+	if c := w.delete(ctx, op, ""); !c.Accepted() {
+		return "", inconclusive("Delete answered %s (see delete.after-cancel)", c.Status())
+	}
+	return op.name, nil
 }
 
 // whenDeletesEarly deletes an operation that is in progress, be it that it is
@@ -78,12 +97,32 @@ func whenDeletesEarly(ctx context.Context, first string) error {
 	if err := w.offered(ctx, targets.Delete); err != nil {
 		return err
 	}
-	cancels := first != ""
 	w.facts["early"] = true
+	err := w.deletesEarly(ctx, first != "", false)
+	if err != nil || !w.run.namesakes.given(w.it.name) {
+		return err
+	}
+	fresh, err := w.startInProgress(ctx, w.it.role)
+	if w.it = fresh; err != nil {
+		return err
+	}
+	return w.deletesEarly(ctx, first != "", true)
+}
+
+// deletesEarly deletes the operation, once it is cancelled where the scenario says so.
+// Its like is started after that, or before, where it would be given the same name.
+func (w *world) deletesEarly(ctx context.Context, cancels, before bool) error {
+	var like *operation
 	_, c, err := w.afresh(ctx, w.it, func(op *operation) (call, error) {
 		w.it = op
 		if cancels {
 			if _, err := w.cancelIt(ctx); err != nil {
+				return call{}, err
+			}
+		}
+		if before {
+			var err error
+			if like, err = w.start(ctx, w.it.role, ""); err != nil {
 				return call{}, err
 			}
 		}
@@ -99,15 +138,10 @@ func whenDeletesEarly(ctx context.Context, first string) error {
 	case !c.Accepted():
 		return inapplicable("an operation in progress is not deleted here: %s", c.Status())
 	}
-	return w.likeEnds(ctx, w.it.role, cancels)
-}
-
-// likeEnds follows an operation of a role to its end, which it has by itself or by
-// a cancel.
-func (w *world) likeEnds(ctx context.Context, role targets.Role, cancels bool) error {
-	like, err := w.start(ctx, role, "")
-	if err != nil {
-		return err
+	if like == nil {
+		if like, err = w.start(ctx, w.it.role, ""); err != nil {
+			return err
+		}
 	}
 	if cancels {
 		_, _, err = w.cancelAndSettle(ctx, like)

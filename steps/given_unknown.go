@@ -113,6 +113,7 @@ func (w *world) unknownLike(ctx context.Context, role targets.Role) (string, err
 		if name == "" {
 			name = unlike(real, try)
 		}
+		w.run.namesakes.vacate(name)
 		c, err := w.repeatTransient(ctx, func() call { return w.call(ctx, targets.Get, getRequest(name), "is the name unknown?") })
 		if c.err != nil {
 			return "", inconclusive("Get of a name that no operation has brought no answer: %v", c.err)

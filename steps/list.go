@@ -144,6 +144,7 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 			page := c
 			page.Exchange = recorded(c.Exchange)
 			into.unknown = &page
+			w.meetsNamesakeOf(name)
 		}
 		mine := w.isMine(name)
 		if !mine && !w.run.owns(name) {

@@ -172,7 +172,14 @@ func (w *world) delete(ctx context.Context, op *operation, note string) call {
 	op.looking.Lock()
 	op.deleting = true
 	op.looking.Unlock()
+	if op.lastDone() {
+		w.run.ended(op.name) // before the name may be another's
+	}
+	undo := w.run.namesakes.vacate(op.name)
 	c := w.call(ctx, targets.Delete, deleteRequest(op.name), note)
+	if c.err == nil && !c.Accepted() && !notFound(c.Exchange) && !transient(c.Exchange) {
+		undo()
+	}
 	if c.Accepted() {
 		op.over.Store(true)
 	}

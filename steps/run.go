@@ -29,6 +29,8 @@ type run struct {
 	offers  map[targets.Transport]*offers
 	age     map[targets.Transport]*age
 
+	namesakes *namesakes
+
 	prepared bool                  // the transports were
 	headers  *headerSet            // of the exchanges that are kept
 	seats    atomic.Pointer[seats] // others once the target turns out to stand fewer cases at a time
@@ -54,7 +56,7 @@ type run struct {
 
 func newRun(target *targets.Target, o Options, catalogue []features.Requirement) *run {
 	r := &run{target: target, options: o, catalogue: map[string]features.Requirement{}, began: time.Now(), owned: map[string]bool{}, open: map[string]bool{},
-		headers: newHeaderSet(), pages: make(chan struct{}, pagesAtOnce), paces: newPaces(),
+		headers: newHeaderSet(), namesakes: newNamesakes(), pages: make(chan struct{}, pagesAtOnce), paces: newPaces(),
 		health: map[targets.Transport]*health{}, support: map[targets.Transport]*support{},
 		effects: map[targets.Transport]*effects{}, offers: map[targets.Transport]*offers{}, age: map[targets.Transport]*age{}}
 	r.seats.Store(newSeats(o.Concurrency, loopback(target)))
@@ -229,7 +231,7 @@ func (r *run) endOperation(ctx context.Context, t targets.Transport, op *operati
 			}
 		}()
 	}
-	if op.lastDone() {
+	if op.lastDone() && !op.deleting {
 		r.ended(op.name)
 	}
 	ep := r.target.Endpoints[t]

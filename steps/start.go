@@ -39,6 +39,9 @@ func (w *world) start(ctx context.Context, role targets.Role, id string) (*opera
 	}
 	op := &operation{name: started.Name, role: role, started: started, begun: begun}
 	w.enter(op)
+	if id == "" { // the server's choice
+		r.namesakes.give(op.name, begun, w.mistaken)
+	}
 	return op, nil
 }
 

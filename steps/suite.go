@@ -70,7 +70,7 @@ func Run(ctx context.Context, target *targets.Target, o Options) (*reports.Repor
 		o.Timeout = defaultTimeout
 	}
 	s := &suite{run: newRun(target, o, c.requirements), results: map[string]reports.Case{},
-		disturbed: map[string]bool{}, starved: map[string]bool{}, told: map[string]bool{}}
+		disturbed: map[string]bool{}, mistaken: map[string]*mistaken{}, starved: map[string]bool{}, told: map[string]bool{}}
 	return s.judgeWithin(ctx, c)
 }
 
@@ -111,9 +111,11 @@ type suite struct {
 	mu        sync.Mutex
 	script    script
 	results   map[string]reports.Case
-	disturbed map[string]bool // results that may be owed to other cases, by id
-	starved   map[string]bool // cases that the target had no room for: a Get brought no answer, or no operation was started, by id
-	told      map[string]bool // results that were announced, by id
+	disturbed map[string]bool      // results that may be owed to other cases, by id
+	starved   map[string]bool      // cases that the target had no room for: a Get brought no answer, or no operation was started, by id
+	told      map[string]bool      // results that were announced, by id
+	mistaken  map[string]*mistaken // what tells of a case whether it met operations of others, by id
+
 	// rehearsing is true while the results may be dropped: nobody is told of
 	// them.
 	rehearsing bool

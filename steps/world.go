@@ -26,6 +26,8 @@ type world struct {
 	starved atomic.Bool // a Get brought no answer
 	crowded atomic.Bool // an operation could not be started beside others
 
+	mistaken *mistaken // outlives the case
+
 	// The operations by the part they play in the scenario's sentences: it is
 	// the one spoken of, others are bystanders.
 	it     *operation
@@ -65,7 +67,7 @@ func of(ctx context.Context) *world { return ctx.Value(worldKey{}).(*world) }
 
 func newWorld(r *run, p *planned) *world {
 	ep := r.target.Endpoints[p.transport]
-	w := &world{run: r, plan: p, ep: ep, unknownRole: targets.Running, began: time.Now(), seat: &seat{seats: r.seats.Load()}, held: map[string]bool{}, notes: map[string][]string{},
+	w := &world{run: r, plan: p, ep: ep, unknownRole: targets.Running, began: time.Now(), seat: &seat{seats: r.seats.Load()}, mistaken: &mistaken{}, held: map[string]bool{}, notes: map[string][]string{},
 		observed: map[string]string{}, facts: map[string]any{}, latest: map[string]keptAnswer{}, steps: append([]reports.Step(nil), p.steps...)}
 	if ep != nil {
 		w.client = ep.Client
@@ -108,8 +110,10 @@ func (w *world) call(ctx context.Context, m targets.Method, request proto.Messag
 	if m == targets.Wait {
 		defer w.waits(ctx)()
 	}
-	return w.send(ctx, w.client, m, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
-		return c.Call(ctx, m, request)
+	return w.byName(request, func() call {
+		return w.send(ctx, w.client, m, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+			return c.Call(ctx, m, request)
+		})
 	})
 }
 
@@ -124,8 +128,10 @@ func (w *world) waits(ctx context.Context) (end func()) {
 // raw sends a request whose every byte the scenario chose. Its answer is
 // judged by the scenario alone, unless the scenario hands it to w.check.
 func (w *world) raw(ctx context.Context, r targets.RawRequest, note string) call {
-	return w.send(ctx, w.client, r.Method, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
-		return c.Raw(ctx, r)
+	return w.byName(r.Message, func() call {
+		return w.send(ctx, w.client, r.Method, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
+			return c.Raw(ctx, r)
+		})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
@@ -54,6 +55,12 @@ func deleteMutants() []Mutant {
 			Fault: Fault{Service: refusing(refuse(codes.PermissionDenied, "PERMISSION_DENIED", "cancelled operations are kept"))}},
 		{Name: "cancel-restores-deleted", Doc: "Writes the record of a deleted operation again when it is cancelled, and answers NOT_FOUND.", Breaks: []string{gone},
 			Fault: Fault{Service: restored}},
+		{Name: "names-again-deleted-ok", Alone: true, Doc: "Gives the names of deleted operations out again, and answers OK to the cancel of a deleted one.", Breaks: []string{gone},
+			Fault: Fault{Service: givesNamesAgain}.And(Fault{Service: deletedCancelled(nil)})},
+		{Name: "names-again-drains-queue", Alone: true, Doc: "Gives the names of deleted operations out again, and empties its queue when something that runs is cancelled.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: givesNamesAgain}.And(Fault{Service: stopsKind(Running, Pending)})},
+		{Name: "names-living-again", Alone: true, Doc: "Takes the next start for a retry of the one before, where both run: it is given the same name.",
+			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: startsOnce}},
 		{Name: "delete-does-nothing", Doc: "Answers OK and deletes nothing.", Breaks: []string{after, gone},
 			Fault: Fault{Service: deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
 				_, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
@@ -167,4 +174,32 @@ func restored(next Service) Service {
 		deleted.add(r.GetName())
 		return notFound(r.GetName())
 	}}
+}
+
+// startsOnce is the hook of a service in which every other start of a running operation
+// is answered with the operation that was started before it.
+func startsOnce(next Service) Service { return &deduplicating{Service: next} }
+
+type deduplicating struct {
+	Service
+	mu   sync.Mutex
+	last string
+}
+
+// Start implements Service.
+func (d *deduplicating) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if r.Kind != Running && r.Kind != "" || r.ID != "" {
+		return d.Service.Start(ctx, r)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if op := peek(ctx, d.Service, d.last); d.last != "" && op != nil {
+		d.last = ""
+		return op, nil
+	}
+	op, err := d.Service.Start(ctx, r)
+	if err == nil {
+		d.last = op.GetName()
+	}
+	return op, err
 }

@@ -76,6 +76,8 @@ func habitVariants() []Variant {
 				return next.Wait(ctx, r)
 			})}},
 		{Name: "counts-operations", Doc: "Numbers its operations.", Fault: Fault{Service: func(next Service) Service { return &counting{Service: next} }}},
+		{Name: "gives-names-again", Alone: true, Doc: "Numbers its operations by the lowest number that is free, be it that of one that was deleted.",
+			Fault: Fault{Service: givesNamesAgain}},
 		{Name: "routes-by-hexadecimal", Doc: "Has routes for ids of hexadecimal digits only; all else is answered with a page.",
 			Fault: Fault{Service: func(next Service) Service { return hexIDs{next} }, REST: pageUnlessHex}},
 		{Name: "reads-short-names", Doc: "Has a library that reads what is there of a field that is cut short: a note.",
@@ -258,4 +260,42 @@ func threads(n int) func(http.Handler) http.Handler {
 			}
 		})
 	}
+}
+
+// lowestFree is a Service that numbers its operations by the lowest number that none
+// has: one that was deleted leaves its own to the next.
+type lowestFree struct {
+	Service
+	mu    sync.Mutex
+	taken map[string]bool // ids
+}
+
+func givesNamesAgain(next Service) Service {
+	return &lowestFree{Service: next, taken: map[string]bool{}}
+}
+
+// Start implements Service.
+func (l *lowestFree) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	if r.ID == "" && r.Kind != Nested {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		n := 1
+		for l.taken[strconv.Itoa(n)] {
+			n++
+		}
+		r.ID = strconv.Itoa(n)
+		l.taken[r.ID] = true
+	}
+	return l.Service.Start(ctx, r)
+}
+
+// Delete implements Service.
+func (l *lowestFree) Delete(ctx context.Context, r *longrunningpb.DeleteOperationRequest) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.Service.Delete(ctx, r)
+	if err == nil {
+		delete(l.taken, idOf(r.GetName()))
+	}
+	return err
 }
