@@ -168,15 +168,27 @@ func (w *world) checkEnvelope(c call, doc map[string]any) {
 const envelopeForm = `{"error": {"code": int, "message": string, "status": string, "details": […]}}`
 
 // rawStatus tells whether a body is a bare google.rpc.Status, as grpc-gateway
-// sends it; its first version says the message once more, as error.
+// sends it; its first version says the message once more, as error. ProtoJSON
+// leaves out a message that is empty: then nothing else than a Status may be there.
 func rawStatus(doc map[string]any) bool {
 	n, number := doc["code"].(json.Number)
 	message, text := doc["message"].(string)
-	if e, again := doc["error"].(string); !number || !text || doc["error"] != nil && (!again || e != message) {
+	if e, again := doc["error"].(string); !number || !text && !codeAlone(doc) || doc["error"] != nil && (!again || e != message) {
 		return false
 	}
 	i, err := n.Int64()
 	return err == nil && i >= 0 && i <= 16
+}
+
+// codeAlone tells whether a body has no message, and no member beside the code but
+// the details of a google.rpc.Status.
+func codeAlone(doc map[string]any) bool {
+	for k := range doc {
+		if k != "code" && k != "details" {
+			return false
+		}
+	}
+	return true
 }
 
 // resultAlone tells whether Get shows the error of a cancelled operation in

@@ -59,6 +59,8 @@ func errorMutants() []Mutant {
 			missingError(func(e map[string]any) { e["status"] = "INVALID_ARGUMENT" }), "error.http.status-name"),
 		rest("error-without-message", "Leaves the message of errors empty.",
 			missingError(func(e map[string]any) { e["message"] = "" }), "error.http.message"),
+		rest("error-status-without-message", "Writes errors as a raw google.rpc.Status whose message is empty, and left out.",
+			missing(func(d *draft) { d.body = []byte(`{"code":5}`) }), "error.http.message"),
 		rest("error-details-without-type", "Writes details that do not say what they are.",
 			missingError(func(e map[string]any) { e["details"] = []any{map[string]any{"field": "name"}} }), "error.http.details-any"),
 		rest("error-details-twice", "Repeats a detail.", missingError(func(e map[string]any) {

@@ -34,6 +34,8 @@ func optionVariants() []Variant {
 	bestEffort := func(t *targets.Target) { t.Guaranteed = false }
 	return []Variant{
 		without("no-cancel", "Has no cancel and says so.", noCancel),
+		{Name: "no-cancel-raw-status", Alone: true, Doc: "Has no cancel, and says so by a raw google.rpc.Status whose message is empty, and left out: a note.",
+			Fault: Fault{Options: noCancel, REST: answers(restMethod, targets.Cancel, func(d *draft) { d.body = []byte(`{"code":12}`) })}},
 		looksFirst("no-cancel-finished-ok", "Has no cancel, and nothing to do for that of what has ended, which it answers OK.", codes.OK),
 		looksFirst("no-cancel-finished-precondition", "Has no cancel, and refuses that of what has ended for its state.", codes.FailedPrecondition),
 		without("no-list", "Has no List.", func(o *Options) { o.NoList = true }),
