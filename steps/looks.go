@@ -61,6 +61,9 @@ func whenPolls(ctx context.Context, how string) error {
 		w.listWhole(ctx)
 		return nil
 	}
+	if err := w.offered(ctx, targets.Wait); err != nil {
+		return err
+	}
 	w.facts["waited"] = true
 	return w.pollBy(ctx, targets.Wait, pollsDear)
 }

@@ -130,7 +130,7 @@ func (w *world) probeWait(ctx context.Context) (call, error) {
 		case c.err != nil && c.err.Kind != targets.TimedOut:
 			return c, inconclusive("Wait brought no answer: %v", c.err)
 		case c.err != nil || !transient(c.Exchange) || c.Code == codes.DeadlineExceeded:
-			return c, nil
+			return w.asksByQuery(ctx, op, c), nil
 		case try == transientTries || !sleep(ctx, firstPause*20):
 			return c, inconclusive("Wait answered %s, %d times", c.Status(), try)
 		}

@@ -35,6 +35,8 @@ type support struct {
 	unprobed  bool
 	exchanges []targets.Exchange
 	breaches  []reports.Breach // of invariants, by these exchanges
+	// waitsByQuery: over REST the timeout of a Wait is kept as a query parameter alone.
+	waitsByQuery atomic.Bool
 	// blocked is why no case of the transport can be judged; "" where they can.
 	blocked string
 	// unlike: operations are not found here while the other transport finds them.

@@ -107,6 +107,9 @@ func thenWaitBounded(ctx context.Context) error {
 // endedInTime lets a Wait that ended in time judge its bound, if it was one
 // that the server made.
 func (w *world) endedInTime(x waited) error {
+	if w.waitQuery(waitRequest(w.it.name, x.asked)) != nil {
+		w.note("a Wait over REST takes its timeout from the query alone")
+	}
 	if x.Accepted() || isCode(x.call.Exchange, codes.DeadlineExceeded) {
 		return nil
 	}

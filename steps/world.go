@@ -109,6 +109,9 @@ type call struct {
 func (w *world) call(ctx context.Context, m targets.Method, request proto.Message, note string) call {
 	if m == targets.Wait {
 		defer w.waits(ctx)()
+		if q := w.waitQuery(request); q != nil {
+			return w.raw(ctx, *q, note)
+		}
 	}
 	return w.byName(request, func() call {
 		return w.send(ctx, w.client, m, note, func(ctx context.Context, c targets.Client) (targets.Exchange, error) {

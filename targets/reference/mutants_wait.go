@@ -144,14 +144,9 @@ func waitTimeMutants() []Mutant {
 				return next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()})
 			})}},
 		{Name: "wait-sleeps-when-done", Doc: "Waits for a change, which an operation that has ended never sees.", Breaks: []string{waitImmediate},
-			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
-				if before.GetDone() {
-					if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
-						return nil, err
-					}
-				}
-				return next.Wait(ctx, r)
-			})}},
+			Fault: Fault{Service: sleepsWhenDone()}},
+		{Name: "wait-by-query-sleeps-when-done", Doc: "Does so as well, and reads the timeout from the query alone over REST.", Breaks: []string{waitImmediate},
+			Fault: Fault{Service: sleepsWhenDone(), REST: requests(restMethod, targets.Wait, byQuery)}},
 		{Name: "wait-wakes-one", Doc: "Wakes one of those who wait for an operation that is cancelled, and leaves the others to their timeouts.",
 			Breaks: []string{waitReleased}, Fault: Fault{Service: func(next Service) Service {
 				woken := newNameSet()
@@ -195,6 +190,18 @@ func waitTimeMutants() []Mutant {
 				return op, err
 			})}},
 	}
+}
+
+// sleepsWhenDone is the hook of a service that waits for a change of what has ended.
+func sleepsWhenDone() func(Service) Service {
+	return waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, before *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+		if before.GetDone() {
+			if err := pass(ctx, r.GetTimeout().AsDuration()); err != nil {
+				return nil, err
+			}
+		}
+		return next.Wait(ctx, r)
+	})
 }
 
 // waitAnswerMutants answer something else than the operation as it is.

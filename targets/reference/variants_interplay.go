@@ -2,6 +2,8 @@ package reference
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -237,6 +239,17 @@ func unbound(m targets.Method, code int) func(http.Handler) http.Handler {
 	})
 }
 
+// byQuery serves a Wait by the timeout in its query, whatever its body says.
+func byQuery(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	body := "{}"
+	if t := r.URL.Query().Get("timeout"); t != "" {
+		body = fmt.Sprintf(`{"timeout":%q}`, t)
+	}
+	r = r.Clone(r.Context())
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	next.ServeHTTP(w, r)
+}
+
 func waitVariants() []Variant {
 	deleting := func(f func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error) Fault {
 		return Fault{Service: deletes(f)}
@@ -244,6 +257,8 @@ func waitVariants() []Variant {
 	return []Variant{
 		{Name: "never-waits", Doc: "Ends every Wait at once.", Fault: Fault{Options: func(o *Options) { o.MaxWait = time.Nanosecond }}},
 		{Name: "wait-without-route", Doc: "Has no route for Wait over REST.", Fault: Fault{REST: unbound(targets.Wait, http.StatusNotFound)}},
+		{Name: "waits-by-query", Doc: "Reads no body of a Wait, as bindings without a body do: its timeout is a query parameter.",
+			Fault: Fault{REST: requests(restMethod, targets.Wait, byQuery)}},
 		{Name: "wait-malformed", Doc: "Takes the verb of Wait for a part of a malformed name, over REST.", Fault: Fault{REST: unbound(targets.Wait, http.StatusBadRequest)}},
 		{Name: "delete-without-route", Doc: "Has no route for Delete over REST.", Fault: Fault{REST: unbound(targets.Delete, http.StatusMethodNotAllowed)}},
 		{Name: "list-without-route", Doc: "Has no route for List over REST.", Fault: Fault{REST: unbound(targets.List, http.StatusNotFound)}},
