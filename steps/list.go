@@ -2,6 +2,8 @@ package steps
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -44,6 +46,7 @@ type listing struct {
 	last    call                // the last page, or the call that was refused
 	refused bool                // the list was not given
 	unknown *call               // the page that shows the name of no operation; nil where none does
+	recased []string            // names that differ only in case from those of the case's operations
 	ours    map[string]snapshot // the case's operations, and others of this run that are not done, by the name that List shows
 }
 
@@ -58,6 +61,16 @@ func (l listing) find(op *operation) (snapshot, bool) {
 		}
 	}
 	return snapshot{}, false
+}
+
+// recasedOf is a name that is listed and differs from that of an operation only in
+// case; "" where none is.
+func (l listing) recasedOf(op *operation) string {
+	i := slices.IndexFunc(l.recased, func(name string) bool { return strings.EqualFold(op.name, name) })
+	if i < 0 {
+		return ""
+	}
+	return l.recased[i]
 }
 
 // shows tells whether a listing has an entry of an operation.
@@ -147,6 +160,9 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 			w.meetsNamesakeOf(name)
 		}
 		mine := w.isMine(name)
+		if !mine && !w.run.owns(name) && w.isRecased(name) {
+			into.recased = append(into.recased, name)
+		}
 		if !mine && !w.run.owns(name) {
 			continue
 		}
@@ -187,6 +203,14 @@ func (w *world) isMine(name string) bool {
 		}
 	}
 	return false
+}
+
+// isRecased tells whether a name differs only in case from that of an operation of
+// this case.
+func (w *world) isRecased(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.mine, func(op *operation) bool { return op.name != name && strings.EqualFold(op.name, name) })
 }
 
 // untilListed reads the list again until visit says that it is enough, or

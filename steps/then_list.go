@@ -46,11 +46,20 @@ func givenListed(ctx context.Context, role string) error {
 		return err
 	}
 	w.it = op
-	_, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool { return l.shows(op) })
+	last, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool { return l.shows(op) })
 	if err == nil && late {
-		err = inconclusive("List of %q does not show an operation in progress within settle (%v): it may be limited to other operations (key %s.list)", w.ep.List, w.settleFor(), w.plan.transport)
+		err = w.notListed(op, last)
 	}
 	return err
+}
+
+// notListed rules on an operation in progress that a list does not show.
+func (w *world) notListed(op *operation, l listing) error {
+	why := fmt.Sprintf("it may be limited to other operations (key %s.list)", w.plan.transport)
+	if other := l.recasedOf(op); other != "" {
+		why = fmt.Sprintf("it shows %q, which differs from its name %q only in case", other, op.name)
+	}
+	return inconclusive("List of %q does not show an operation in progress within settle (%v): %s", w.ep.List, w.settleFor(), why)
 }
 
 func whenLists(ctx context.Context) error {
