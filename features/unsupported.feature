@@ -61,11 +61,15 @@ Feature: A server without cancel
       When the client cancels it
       Then the answer carries the error in its JSON form
 
-    Scenario: The 501 carries the error in JSON for an operation with a name of several segments
-      Given a server without cancel
-      And a nested operation
+    Scenario Outline: The 501 carries the error in JSON for a <kind> operation
+      Given a <kind> operation, where there are such
       When the client cancels it
       Then the answer carries the error in its JSON form
+
+      Examples:
+        | kind          |
+        | nested        |
+        | uncancellable |
 
     Scenario Outline: The 501 carries the error in JSON, however the cancel is sent
       Given a server without cancel
@@ -138,5 +142,10 @@ Feature: A server without cancel
 
     Scenario: The answer does not change
       Given a running operation
+      When the client cancels it five times
+      Then the answers are all of UNIMPLEMENTED or none
+
+    Scenario: The answer does not change for an operation that cannot be cancelled
+      Given an uncancellable operation, where there are such
       When the client cancels it five times
       Then the answers are all of UNIMPLEMENTED or none

@@ -10,6 +10,7 @@ import (
 func givenSteps() []definition {
 	return []definition{
 		step(`an? (running|pending|slow|nested|uncancellable) operation`, givenInProgress),
+		step(`an? (nested|uncancellable) operation, where there are such`, givenWhereSuch),
 		step(`a running operation that has gone on for a while`, givenOld),
 		step(`a running operation that has just been started`, givenNew),
 		step(`(another|two other|three other) running operations?`, givenOthers),
@@ -31,6 +32,15 @@ func givenSteps() []definition {
 func givenInProgress(ctx context.Context, role string) error {
 	w := of(ctx)
 	return w.bringAbout(ctx, targets.Role(role), w.startInProgress)
+}
+
+// givenWhereSuch is givenInProgress for what need not be configured: that there are
+// no such operations leaves nothing untested.
+func givenWhereSuch(ctx context.Context, role string) error {
+	if err := of(ctx).run.role(targets.Role(role)); err != nil {
+		return inapplicable("%s", err.(*ruling).reason)
+	}
+	return givenInProgress(ctx, role)
 }
 
 // bringAbout makes an operation of a role the one that is spoken of.

@@ -271,16 +271,17 @@ func whenCancelsFive(ctx context.Context) error {
 }
 
 // thenConsistent judges that support does not come and go. What the probes
-// before the first case saw counts too, and what the other cases did. That the
-// cancel of what an earlier one has finished is answered UNIMPLEMENTED is legal
-// (cancel.finished.status-legal).
+// before the first case saw of running operations counts too, and what the other
+// cases did. That the cancel of what an earlier one has finished is answered
+// UNIMPLEMENTED is legal (cancel.finished.status-legal).
 func thenConsistent(ctx context.Context) error {
 	w := of(ctx)
 	const want = "UNIMPLEMENTED always, or never"
 	if w.run.target.Cancel == targets.CancelSupported {
 		return inapplicable("the target declares cancel: supported (refusals are judged by cancel.accept.in-progress)")
 	}
-	if seen, exchanges := w.run.support[w.plan.transport].changes.were(); seen {
+	running := w.it.role == targets.Running
+	if seen, exchanges := w.run.support[w.plan.transport].changes.were(); seen && running {
 		w.exchanges = append(w.exchanges, exchanges...)
 		return w.accuse(w.plan.requirement.ID, len(w.exchanges)-1, want, "both", "running operations were cancelled: some answers were UNIMPLEMENTED, some were not")
 	}
@@ -295,8 +296,11 @@ func thenConsistent(ctx context.Context) error {
 			continue
 		}
 		if none != nil && accepted != nil {
-			return w.accuse(w.plan.requirement.ID, r.index, want, accepted.Status()+", "+none.Status(), "repeated cancels of one operation were answered both ways")
+			return w.unlessEndedAlone(ctx, w.accuse(w.plan.requirement.ID, r.index, want, accepted.Status()+", "+none.Status(), "repeated cancels of one operation were answered both ways"))
 		}
+	}
+	if !running {
+		return nil
 	}
 	return w.moreCancels(ctx, w.cancel, func(ctx context.Context, op *operation, c call) error {
 		if none != nil && c.Accepted() || accepted != nil && unimplemented(c.Exchange) && w.inProgress(ctx, op) == nil {
@@ -304,4 +308,17 @@ func thenConsistent(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// unlessEndedAlone keeps a finding about the cancels of an operation in progress
+// unless it has ended by itself meanwhile: what has ended may be answered otherwise.
+func (w *world) unlessEndedAlone(ctx context.Context, finding error) error {
+	l, err := w.get(ctx, w.it)
+	switch {
+	case err != nil:
+		return err
+	case l.found && !l.garbled && l.done && !l.cancelled():
+		return w.tooSoon(w.it)
+	}
+	return finding
 }

@@ -15,6 +15,9 @@ import (
 
 func noCancel(o *Options) { o.NoCancel = true }
 
+// consistently is the requirement that support does not come and go.
+const consistently = "cancel.unimplemented.consistent"
+
 // unsupportedMutants have no cancel, and say so wrongly.
 func unsupportedMutants() []Mutant {
 	rest := func(name, doc, breaks string, edit func(d *draft)) Mutant {
@@ -89,12 +92,27 @@ func unsupportedMutants() []Mutant {
 				return nil
 			})}},
 		{Name: "cancel-comes-and-goes", Doc: "Runs in two versions over REST, of which one has no cancel.",
-			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
+			BreaksOn: map[targets.Transport][]string{targets.REST: {consistently}},
 			Fault:    Fault{Service: comesAndGoes}},
+		uncancellableAnswers("uncancellable-by-turns", "Runs in two versions, of which one takes no notice of the cancel of what cannot be cancelled, and the other has none for it.", 2),
+		uncancellableAnswers("uncancellable-once-in-four", "Takes every fourth cancel of what has no cancel for a success.", 4),
+		{Name: "uncancellable-code-12", Doc: "Has no cancel for one kind, and answers that with 501 and the gRPC number for its code.",
+			Breaks: []string{json}, Fault: Fault{Service: ofKind(Uncancellable, cancelsNone), REST: answers(restMethod, targets.Cancel, func(d *draft) {
+				if d.status == http.StatusNotImplemented {
+					d.setDoc(envelope{envelopeError{Code: 12, Message: "not implemented", Status: "UNIMPLEMENTED"}})
+				}
+			})}},
+		{Name: "children-without-cancel-as-page", Doc: "Has no cancel for children, and answers that with a page of its framework.",
+			Breaks: []string{json}, Fault: Fault{Service: ofKind(Nested, cancelsNone), REST: answers(restMethod, targets.Cancel, func(d *draft) {
+				if d.status == http.StatusNotImplemented {
+					d.header.Set("Content-Type", "text/html")
+					d.body = []byte("<h1>501 Not Implemented</h1>")
+				}
+			})}},
 		{Name: "cancel-comes-and-goes-later", Doc: "Answers UNIMPLEMENTED to every fifth cancel of a running operation, once a new version is rolled out.",
-			Breaks: []string{"cancel.unimplemented.consistent"}, Fault: Fault{Service: everyFifthLater}},
+			Breaks: []string{consistently}, Fault: Fault{Service: everyFifthLater}},
 		{Name: "cancel-missing-in-one-of-three", Doc: "Runs in three replicas, of which one has no cancel, whatever is cancelled.",
-			Breaks: []string{"cancel.unimplemented.consistent"},
+			Breaks: []string{consistently},
 			Fault: Fault{Service: func(next Service) Service {
 				var n atomic.Int64
 				return cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
@@ -105,7 +123,7 @@ func unsupportedMutants() []Mutant {
 				})(next)
 			}}},
 		{Name: "no-cancel-in-two-ways", Doc: "Has no cancel over REST: one replica says so, the other has no route.",
-			BreaksOn: map[targets.Transport][]string{targets.REST: {"cancel.unimplemented.consistent"}},
+			BreaksOn: map[targets.Transport][]string{targets.REST: {consistently}},
 			Fault: Fault{Options: noCancel, REST: func(next http.Handler) http.Handler {
 				missing := answers(restMethod, targets.Cancel, func(d *draft) {
 					d.status = http.StatusNotFound
@@ -121,7 +139,7 @@ func unsupportedMutants() []Mutant {
 				})
 			}}},
 		{Name: "cancel-warms-up", Doc: "Answers UNIMPLEMENTED to the first cancel on each transport, before the handler is loaded.",
-			Breaks: []string{"cancel.unimplemented.consistent"},
+			Breaks: []string{consistently},
 			Fault: Fault{Service: func(next Service) Service {
 				return &cold{Service: next, warm: map[targets.Transport]bool{}}
 			}}},
@@ -185,6 +203,20 @@ func unimplementedBut(name, doc string, applies func(h history, op *longrunningp
 			}
 			return nil
 		})}}
+}
+
+// uncancellableAnswers has no cancel for what cannot be cancelled, and yet answers one
+// in so many cancels of an operation OK.
+func uncancellableAnswers(name, doc string, turn int) Mutant {
+	return Mutant{Name: name, Doc: doc, Breaks: []string{consistently}, Fault: Fault{Service: func(next Service) Service {
+		asked := newNameSet()
+		return ofKind(Uncancellable, cancels(func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+			if asked.add(r.GetName())%turn == 0 {
+				return nil
+			}
+			return unimplemented("CancelOperation")
+		}))(next)
+	}}}
 }
 
 // comesAndGoes answers UNIMPLEMENTED over REST to every second cancel of an

@@ -88,6 +88,12 @@ func habitVariants() []Variant {
 			Fault: Fault{Service: ofKind(Nested, cancels(func(_ context.Context, _ Service, r *longrunningpb.CancelOperationRequest) error {
 				return refuse(codes.Unimplemented, "NOT_CANCELLABLE", "%q is a part of another operation", r.GetName())
 			}))}},
+		{Name: "cancels-not-all", Alone: true, Doc: "Has no cancel for what cannot be cancelled, and says so by a raw google.rpc.Status without a message.",
+			Fault: Fault{Service: ofKind(Uncancellable, cancelsNone), REST: answers(restMethod, targets.Cancel, func(d *draft) {
+				if d.status == http.StatusNotImplemented {
+					d.setDoc(map[string]any{"code": int(codes.Unimplemented)})
+				}
+			})}},
 		{Name: "cancels-no-queue", Alone: true, Doc: "Has no cancel for what is queued, and says so.",
 			Fault: Fault{Service: ofKind(Pending, cancelsNone)}},
 		{Name: "cancels-queue-alone", Alone: true, Doc: "Takes what is cancelled out of its queue, and has no cancel for what has begun.",
