@@ -88,17 +88,6 @@ Feature: Who may cancel
         | pending |
         | nested  |
 
-    Scenario Outline: Without permission what has <ended> cannot be cancelled either
-      Given an operation that has <ended>
-      When a stranger cancels it
-      Then the caller is told that it has no permission
-
-      Examples:
-        | ended          |
-        | succeeded      |
-        | failed         |
-        | been cancelled |
-
     Scenario: Without permission what its owner waits for cannot be cancelled either
       Given a running operation
       When a stranger cancels it while its owner waits for it

@@ -271,8 +271,6 @@ func thenForbidden(ctx context.Context) error {
 			return err
 		}
 		return w.fail(c, want, "the cancel of a caller without permission is accepted")
-	case w.toldEnded(c):
-		return w.stateFirst(c)
 	}
 	return w.fail(c, want, "the cancel of a caller without permission is not answered PERMISSION_DENIED")
 }
@@ -344,7 +342,7 @@ func thenDeniedFirst(ctx context.Context) error {
 	if isDenied(c.Exchange) {
 		return nil
 	}
-	if c.Accepted() {
+	if c.Accepted() && c.Principal == targets.Nobody {
 		return w.denied(ctx, c)
 	}
 	if err := w.noCancelHere(ctx, c); err != nil {

@@ -149,13 +149,6 @@ func formAccessMutants() []Mutant {
 			return noBody(r, body) && !anonymous(r)
 		}), "auth.no-effect"),
 		{Name: "stranger-admitted-to-queue", Doc: "Lets everybody that it knows cancel what has not begun.", Breaks: []string{insufficient}, Fault: answersCallers(nil, admitQueued)},
-		{Name: "stranger-admitted-to-ended", Doc: "Has nothing to do for the cancel of what has ended, and answers before it asks for the caller's permission.", Breaks: []string{insufficient},
-			Fault: answersCallers(nil, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-				if peek(ctx, next, r.GetName()).GetDone() {
-					return nil
-				}
-				return next.Cancel(ctx, r)
-			})},
 		{Name: "stranger-unimplemented", Doc: "Says to callers without permission that it has no such method.", Breaks: []string{insufficient},
 			Fault: answersCallers(nil, denyAs(refuse(codes.Unimplemented, "METHOD_UNKNOWN", "no such method")))},
 		strangerAdmittedAt("stranger-admitted-again", "Remembers whom it has denied as somebody whom it knows.", 2),
