@@ -116,6 +116,9 @@ func (q movingQueue) Start(ctx context.Context, r StartRequest) (*longrunningpb.
 // waitsForWorker is a hook by which a cancel waits until its operation has ended.
 func waitsForWorker(next Service) Service {
 	return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		if _, err := next.Get(ctx, &longrunningpb.GetOperationRequest{Name: r.GetName()}); err != nil {
+			return next.Cancel(ctx, r) // which says why
+		}
 		return untilDone(ctx, next, r.GetName())
 	}}
 }
