@@ -122,9 +122,9 @@ func TestOldOnesTellNothing(t *testing.T) {
 }
 
 // TestOldOnesAreJudged demands that a run on the reference server judges them all, and
-// ends them, and that none is started for nothing.
+// ends them, and that none is started for nothing. No other test runs beside it: where
+// the machine answers late, old ones make room.
 func TestOldOnesAreJudged(t *testing.T) {
-	t.Parallel()
 	s, w := watch(t, reference.Options{Natural: 400 * time.Millisecond})
 	r := judge(t, describe(t, s), Options{Run: []string{"cancel.accept.in-progress", "cancel.effect.best-effort", "cancel.finished.*"}})
 	for _, c := range ofOldOnes(r) {
