@@ -31,6 +31,10 @@ type facts struct {
 	// attempted is when the first cancel was sent, again when the second was,
 	// taken when the first that was accepted had been answered; never.
 	attempted, again, taken time.Duration
+	// last is when the last look that shows it in progress was sent; below zero
+	// where none does. What a cancel is answered when it may have ended is the
+	// business of finishedStatus.
+	last time.Duration
 	// cancellable: the target has accepted cancels of the role running.
 	cancellable bool
 	// foreign: others may cancel the operation.
@@ -43,9 +47,12 @@ type facts struct {
 // factsOf gathers the facts of a whole history.
 func factsOf(events []event, role targets.Role, t *targets.Target) facts {
 	f := facts{role: role, guaranteed: t.Guaranteed, settle: t.Timeouts.Settle, observe: t.Timeouts.Observe,
-		deleted: never, attempted: never, again: never, taken: never, foreign: t.Roles[role].Foreign}
+		deleted: never, attempted: never, again: never, taken: never, last: -1, foreign: t.Roles[role].Foreign}
 	cancels, without := 0, 0
 	for _, e := range events {
+		if e.looks() && !e.done {
+			f.last = max(f.last, e.start)
+		}
 		switch e.method {
 		case targets.Delete:
 			f.deleted = min(f.deleted, e.start)
@@ -160,12 +167,13 @@ func same(a, b event) bool {
 
 // immutable: all done looks show one result, over both transports. A server
 // that shows each transport another result, each always the same, breaks the
-// parity instead.
+// parity instead. Both results at once are no result to compare: gRPC has room
+// for one of them.
 func immutable(h history) *finding {
 	var distinct []event // the first done look of each result and transport
 	var across *finding
 	for _, b := range h.events {
-		if !b.looks() || !b.done || slices.ContainsFunc(distinct, func(a event) bool { return a.transport == b.transport && same(a, b) }) {
+		if !b.looks() || !b.done || b.hasError && b.hasResponse || slices.ContainsFunc(distinct, func(a event) bool { return a.transport == b.transport && same(a, b) }) {
 			continue
 		}
 		for _, a := range distinct {
@@ -242,15 +250,15 @@ func illegal(c event) bool {
 	return c.answer == fault || c.answer == missing || c.answer == refused && (c.code == codes.AlreadyExists || c.code == codes.Canceled)
 }
 
-// repeatStatus: a cancel after an accepted one is accepted or says that it
-// comes too late.
+// repeatStatus: a cancel after an accepted one, of what is still in progress, is
+// accepted or says that it comes too late.
 func repeatStatus(h history) *finding {
 	for _, c := range h.events {
 		if c.method != targets.Cancel || c.end > h.deleted || !illegal(c) || c.answer == missing {
 			continue
 		}
 		for _, a := range h.events {
-			if a.method == targets.Cancel && a.answer == accepted && a.before(c) {
+			if a.method == targets.Cancel && a.answer == accepted && a.before(c) && c.end <= h.last {
 				return breach("cancel.repeat.code-legal", []event{a, c}, "a repeated cancel was answered %s", c.status)
 			}
 		}
@@ -261,7 +269,7 @@ func repeatStatus(h history) *finding {
 // concurrentFault: calls at the same time are no reason to fail.
 func concurrentFault(h history) *finding {
 	for _, c := range h.events {
-		if c.answer != fault {
+		if c.answer != fault || c.method == targets.Cancel && c.start > h.last {
 			continue
 		}
 		for _, e := range h.events {

@@ -92,16 +92,13 @@ func notDeleted(h history) *finding {
 	return nil
 }
 
-// knownToAll: an operation that Get finds before and after is not unknown to
-// a cancel between the two.
+// knownToAll: an operation that Get finds before and after, in progress, is not
+// unknown to a cancel between the two.
 func knownToAll(h history) *finding {
 	found, lost := h.gone(targets.Cancel)
 	for i, l := range lost {
-		if slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && e.done && e.before(l) }) {
-			continue // finishedStatus
-		}
 		for _, e := range h.events {
-			if e.looks() && l.before(e) {
+			if e.looks() && !e.done && l.before(e) {
 				return breach("cancel.accept.in-progress", []event{found[i], l, e}, "a cancel did not find the operation, which Get found before and after")
 			}
 		}
