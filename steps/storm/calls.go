@@ -105,7 +105,7 @@ func (p *episode) enter(ev event, doc map[string]any, shows bool) event {
 	}
 	accepted, by, sent := p.accepted, p.by, p.sent
 	p.mu.Unlock()
-	if first {
+	if first && !p.shared.Load() {
 		p.engine.measure(p, accepted, by, ev.end, sent)
 	}
 	return ev
@@ -134,7 +134,7 @@ func (p *episode) get(ctx context.Context, c caller, t targets.Transport) {
 	ev := p.call(ctx, c, t, targets.Get, &longrunningpb.GetOperationRequest{Name: p.name})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ev.answer == missing && p.sent == never && p.doneAt == never {
+	if ev.answer == missing && !p.shared.Load() && p.sent == never && p.doneAt == never {
 		p.engine.late.Store(true)
 	}
 }

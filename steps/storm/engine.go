@@ -44,8 +44,10 @@ type engine struct {
 	queue    queue
 	live     map[int]*episode
 	byName   map[string]*episode
-	order    []*episode // live, for picking one
-	started  int        // operations whose start was asked for
+	names    map[string]bool // all that starts were answered with
+	again    int             // starts that were answered with one of these
+	order    []*episode      // live, for picking one
+	started  int             // operations whose start was asked for
 	starting int
 	refused  int // starts that failed in a row
 	closing  bool
@@ -198,20 +200,39 @@ func (e *engine) start(ctx context.Context, c caller, index int) {
 	}
 	e.refused = 0
 	p.name, p.cleanup = started.Name, started.Cleanup
-	e.live[index], e.byName[p.name] = p, p
+	e.live[index] = p
+	e.enter(p)
 	p.place = len(e.order)
 	e.order = append(e.order, p)
 	e.mu.Unlock()
 	p.begin()
 }
 
+// enter enters an operation by its name; e.mu must be held. Where a start gives
+// what another one has started, each knows a part of the calls only: none of
+// them is judged.
+func (e *engine) enter(p *episode) {
+	if e.names[p.name] {
+		e.again++
+		p.shared.Store(true)
+		if other := e.byName[p.name]; other != nil {
+			other.shared.Store(true)
+		}
+	}
+	e.names[p.name], e.byName[p.name] = true, p
+}
+
 // finish takes an operation whose history is complete out of the storm.
 func (e *engine) finish(ctx context.Context, p *episode) {
 	e.mu.Lock()
 	delete(e.live, p.index)
-	delete(e.byName, p.name)
+	if e.byName[p.name] == p {
+		delete(e.byName, p.name)
+	}
 	e.unlist(p)
-	e.judged[p.role]++
+	if !p.shared.Load() {
+		e.judged[p.role]++
+	}
 	e.mu.Unlock()
 	e.judge(p)
 	e.nudge()
@@ -222,6 +243,9 @@ func (e *engine) finish(ctx context.Context, p *episode) {
 
 // judge checks the history of an operation.
 func (e *engine) judge(p *episode) {
+	if p.shared.Load() {
+		return
+	}
 	h := p.history()
 	findings := check(h)
 	e.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -20,6 +21,7 @@ type episode struct {
 	base   time.Duration // when its start had been answered
 	// cleanup undoes the start; may be nil.
 	cleanup func(context.Context) error
+	shared  atomic.Bool // it is what another start has given as well
 
 	plan plan
 	hot  hot

@@ -39,8 +39,9 @@ type Report struct {
 	Operations map[targets.Role]int           `json:"operations"`
 	Traffic    map[targets.Transport]*Traffic `json:"transports"`
 	Violations []Violation                    `json:"violations"`
-	Leftover   []string                       `json:"leftover,omitempty"` // could not be cancelled at the end
-	Running    bool                           `json:"running"`            // an operation of the role running could be started
+	Leftover   []string                       `json:"leftover,omitempty"`      // could not be cancelled at the end
+	Again      int                            `json:"started_again,omitempty"` // starts that gave an operation which had been started before: it is not judged
+	Running    bool                           `json:"running"`                 // an operation of the role running could be started
 }
 
 // Traffic is what went over one transport.
@@ -195,6 +196,8 @@ func (r *Report) conclude() {
 		r.Outcome, r.Reason = reports.Error, "error: "+r.Problem
 	case r.Problem != "":
 		r.Outcome, r.Reason = reports.Incomplete, "incomplete: "+r.Problem
+	case judged == 0 && r.Again > 0:
+		r.Outcome, r.Reason = reports.Incomplete, fmt.Sprintf("incomplete: %s gave an operation that had been started before, and no other came to its end", plural(r.Again, "start"))
 	case judged == 0:
 		r.Outcome, r.Reason = reports.Incomplete, "incomplete: no operation came to its end in the time"
 	case cancels == 0:
@@ -263,6 +266,7 @@ func (r *Report) add(p *Report) {
 	r.Rate += p.Rate
 	r.Signal = max(r.Signal, p.Signal)
 	r.Running = r.Running || p.Running
+	r.Again += p.Again
 	if r.Problem == "" {
 		r.Problem = p.Problem
 	}

@@ -82,6 +82,7 @@ func TestOutcomeOfAStorm(t *testing.T) {
 		{"gone", func(r *Report) { r.Problem = "gone" }, reports.Incomplete, 3},
 		{"no cancel accepted", func(r *Report) { r.Traffic[targets.REST].Accepted = 0 }, reports.Incomplete, 3},
 		{"no role running", func(r *Report) { r.Running = false }, reports.Incomplete, 3},
+		{"what was started is one", func(r *Report) { r.Operations, r.Again = nil, 9 }, reports.Incomplete, 3},
 		{"interrupted", func(r *Report) { r.Signal = 15 }, reports.Interrupted, 143},
 	} {
 		t.Run(c.name, func(t *testing.T) {

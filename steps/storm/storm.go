@@ -113,7 +113,7 @@ func Run(ctx context.Context, t *targets.Target, o Options) (*Report, error) {
 // newEngine makes ready what a storm needs.
 func newEngine(t *targets.Target, o Options) (*engine, error) {
 	e := &engine{target: t, options: o, wake: make(chan struct{}, 1), waits: make(chan struct{}, waitsPerClient*o.Clients),
-		live: map[int]*episode{}, byName: map[string]*episode{}, traffic: map[targets.Transport]*Traffic{},
+		live: map[int]*episode{}, byName: map[string]*episode{}, names: map[string]bool{}, traffic: map[targets.Transport]*Traffic{},
 		judged: map[targets.Role]int{}, found: map[string]Violation{}, broken: map[string]int{},
 		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, offers: map[targets.Transport]*offer{}}
 	for _, tr := range targets.Transports() {
@@ -143,7 +143,7 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	r := &Report{Schema: Schema, Suite: o.Version, Started: began.UTC().Format(time.RFC3339Nano),
 		Target:    reports.Target{Name: e.target.Name, Implementation: e.target.Implementation, Profile: e.target.Profile},
 		ElapsedMS: float64(time.Since(began).Microseconds()) / 1000, StartingMS: float64(e.open.Microseconds()) / 1000, Level: o.Level, Seed: o.Seed, Clients: o.Clients, Rate: o.Rate,
-		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Problem: e.problem,
+		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Again: e.again, Problem: e.problem,
 		Running: e.target.Roles[targets.Running].Configured}
 	if o.Shards > 1 {
 		r.Shards = []string{fmt.Sprintf("%d/%d", o.Shard, o.Shards)}

@@ -36,6 +36,9 @@ func WriteText(w io.Writer, r *Report) error {
 		roles = append(roles, fmt.Sprintf("%d %s", r.Operations[role], role))
 	}
 	fmt.Fprintf(&b, "\noperations: %s\n", strings.Join(roles, ", "))
+	if r.Again > 0 {
+		fmt.Fprintf(&b, "not judged: what %s gave though it had been started before\n", plural(r.Again, "start"))
+	}
 	if n := len(r.Leftover); n > 0 {
 		more := ""
 		if n > namesShown {
