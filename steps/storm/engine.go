@@ -64,6 +64,9 @@ type engine struct {
 	judged   map[targets.Role]int
 	found    map[string]Violation // by requirement, the shortest
 	broken   map[string]int
+	suspects []suspect
+	alone    int // how many of them there were in all
+	strays   []stray
 	leftover []string
 	ended    chan struct{}
 	stop     context.CancelFunc // makes no calls any more
@@ -249,18 +252,31 @@ func (e *engine) judge(p *episode) {
 	h := p.history()
 	findings := check(h)
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.strays = last(append(e.strays, straysOf(p, h.events, e.naturals[targets.Running])...))
+	suspected := false
 	for _, f := range findings {
-		if e.broken[f.requirement]++; f.requirement == siblings && e.broken[siblings] < 2 {
-			continue // somebody else may have cancelled one
+		if f.requirement == siblings {
+			e.suspects, suspected = last(append(e.suspects, suspectOf(p, h, f))), true
+			e.alone++
+			continue
 		}
-		v := p.violation(h, shrink(h, f))
-		if old, ok := e.found[v.Requirement]; !ok || len(v.Sequence) < len(old.Sequence) {
-			e.found[v.Requirement] = v
-		}
-		if e.counts(f.requirement) && !e.options.KeepGoing {
-			e.closing, e.hurry = true, true
-		}
+		e.broken[f.requirement]++
+		e.tell(p.violation(h, shrink(h, f)))
+	}
+	e.mu.Unlock()
+	if suspected {
+		e.trace()
+	}
+}
+
+// tell takes note of a violation; e.mu must be held.
+func (e *engine) tell(v Violation) {
+	if old, ok := e.found[v.Requirement]; !ok || len(v.Sequence) < len(old.Sequence) {
+		e.found[v.Requirement] = v
+	}
+	astray := v.Requirement == effect && e.alone >= leastCauses // of which more is to be seen yet
+	if e.counts(v.Requirement) && !e.options.KeepGoing && !astray {
+		e.closing, e.hurry = true, true
 	}
 }
 
@@ -291,6 +307,7 @@ func (e *engine) cleanup(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+	e.trace()
 }
 
 // sleep waits, and tells whether the context is still alive.

@@ -258,5 +258,5 @@ func (p *episode) line(e event) Line {
 	if e.entry {
 		answer += " (in a list)"
 	}
-	return Line{ms(e.start), ms(e.end), e.client, e.transport, e.method, answer}
+	return Line{FromMS: ms(e.start), ToMS: ms(e.end), Client: e.client, Transport: e.transport, Method: e.method, Answer: answer}
 }

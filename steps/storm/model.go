@@ -281,6 +281,9 @@ func concurrentFault(h history) *finding {
 	return nil
 }
 
+// effect is what an accepted cancel without an effect breaks.
+const effect = "cancel.effect.best-effort"
+
 // effective: where the target guarantees it, an accepted cancel makes an
 // operation that keeps running CANCELLED within the settle timeout.
 func effective(h history) *finding {
@@ -295,7 +298,7 @@ func effective(h history) *finding {
 			switch {
 			case !e.looks() || !c.before(e):
 			case !e.done && e.start > c.end+h.settle:
-				return breach("cancel.effect.best-effort", []event{c, e}, "still in progress %v after an accepted cancel", h.settle)
+				return breach(effect, []event{c, e}, "still in progress %v after an accepted cancel", h.settle)
 			case e.done && !e.cancelled() && (e.hasError || e.hasResponse) && !shownBefore(h, c):
 				return breach("cancel.state.code-1", []event{c, e}, "an accepted cancel ended in %s, not error code 1", e.result())
 			}

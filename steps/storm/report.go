@@ -39,9 +39,10 @@ type Report struct {
 	Operations map[targets.Role]int           `json:"operations"`
 	Traffic    map[targets.Transport]*Traffic `json:"transports"`
 	Violations []Violation                    `json:"violations"`
-	Leftover   []string                       `json:"leftover,omitempty"`      // could not be cancelled at the end
-	Again      int                            `json:"started_again,omitempty"` // starts that gave an operation which had been started before: it is not judged
-	Running    bool                           `json:"running"`                 // an operation of the role running could be started
+	Leftover   []string                       `json:"leftover,omitempty"`        // could not be cancelled at the end
+	Again      int                            `json:"started_again,omitempty"`   // starts that gave an operation which had been started before: it is not judged
+	Alone      int                            `json:"cancelled_alone,omitempty"` // operations that were cancelled though no cancel of them had been sent, which need not be a fault
+	Running    bool                           `json:"running"`                   // an operation of the role running could be started
 }
 
 // Traffic is what went over one transport.
@@ -78,6 +79,7 @@ type Line struct {
 	Transport targets.Transport `json:"transport"`
 	Method    targets.Method    `json:"method"`
 	Answer    string            `json:"answer"`
+	Operation string            `json:"operation,omitempty"` // where it is another than the one that is shown
 }
 
 // Bounds of what is measured, in microseconds, and its significant digits.
@@ -267,6 +269,7 @@ func (r *Report) add(p *Report) {
 	r.Signal = max(r.Signal, p.Signal)
 	r.Running = r.Running || p.Running
 	r.Again += p.Again
+	r.Alone += p.Alone
 	if r.Problem == "" {
 		r.Problem = p.Problem
 	}

@@ -90,7 +90,7 @@ const siblings = "cancel.isolation.siblings"
 func (h history) oursAlone() bool { return h.role != targets.Failing && !h.foreign }
 
 // untouched: an operation of which no cancel was sent is not cancelled, by
-// those of others for instance.
+// those of others for instance. Whether it was by one of them is traced.
 func untouched(h history) *finding {
 	if !h.oursAlone() {
 		return nil
@@ -99,7 +99,7 @@ func untouched(h history) *finding {
 		if !e.looks() || !e.cancelled() || e.end > h.attempted {
 			continue
 		}
-		return breach(siblings, []event{e}, "it was cancelled before any cancel of it was sent, while others were")
+		return breach(siblings, []event{e}, "it was cancelled before any cancel of it was sent")
 	}
 	return nil
 }

@@ -143,7 +143,7 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	r := &Report{Schema: Schema, Suite: o.Version, Started: began.UTC().Format(time.RFC3339Nano),
 		Target:    reports.Target{Name: e.target.Name, Implementation: e.target.Implementation, Profile: e.target.Profile},
 		ElapsedMS: float64(time.Since(began).Microseconds()) / 1000, StartingMS: float64(e.open.Microseconds()) / 1000, Level: o.Level, Seed: o.Seed, Clients: o.Clients, Rate: o.Rate,
-		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Again: e.again, Problem: e.problem,
+		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Again: e.again, Alone: e.alone - e.broken[siblings], Problem: e.problem,
 		Running: e.target.Roles[targets.Running].Configured}
 	if o.Shards > 1 {
 		r.Shards = []string{fmt.Sprintf("%d/%d", o.Shard, o.Shards)}
@@ -153,6 +153,9 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	}
 	if ep := e.target.Endpoints[targets.GRPC]; ep != nil {
 		r.Target.GRPC = ep.Address
+	}
+	if _, ok := e.found[siblings]; ok {
+		delete(e.found, effect) // it had its effect on others
 	}
 	for _, q := range catalogue {
 		if v, ok := e.found[q.ID]; ok {

@@ -87,6 +87,22 @@ func TestHonestServersBreakNothing(t *testing.T) {
 	}
 }
 
+// TestStormsOnWhatSystemsDo lets a storm loose on servers that start what runs
+// already, and that cancel by themselves: the report says so, and blames nothing.
+func TestStormsOnWhatSystemsDo(t *testing.T) {
+	for _, v := range reference.StormVariants() {
+		t.Run(v.Name, func(t *testing.T) {
+			s, err := reference.NewVariant(reference.Options{}, v)
+			r, err := storm.Run(context.Background(), served(t, s, err), storm.Options{Seed: 1, Duration: time.Second, Level: reports.LevelShould})
+			require.NoError(t, err)
+			t.Log(shown(t, r))
+			assert.Equal(t, reports.Conformant, r.Outcome, r.Reason)
+			assert.Empty(t, r.Violations)
+			assert.Positive(t, r.Again+r.Alone)
+		})
+	}
+}
+
 // TestVariantsBreakNothing lets a short storm loose on every server that is
 // unusual but legal.
 func TestVariantsBreakNothing(t *testing.T) {

@@ -39,6 +39,9 @@ func WriteText(w io.Writer, r *Report) error {
 	if r.Again > 0 {
 		fmt.Fprintf(&b, "not judged: what %s gave though it had been started before\n", plural(r.Again, "start"))
 	}
+	if n := r.Alone; n > 0 {
+		fmt.Fprintf(&b, "cancelled though no cancel of it had been sent, as a system may do by itself: %s\n", plural(n, "operation"))
+	}
 	if n := len(r.Leftover); n > 0 {
 		more := ""
 		if n > namesShown {
@@ -84,6 +87,6 @@ func writeViolation(b *strings.Builder, v Violation) {
 
 func writeLines(b *strings.Builder, lines []Line) {
 	for _, l := range lines {
-		fmt.Fprintf(b, "  %10.3f %10.3f  client %-3d %-4s %-15s %s\n", l.FromMS, l.ToMS, l.Client, l.Transport, l.Method, l.Answer)
+		fmt.Fprintf(b, "  %10.3f %10.3f  client %-3d %-4s %-15s %s\n", l.FromMS, l.ToMS, l.Client, l.Transport, l.Method, strings.TrimSuffix(l.Answer+", of "+l.Operation, ", of "))
 	}
 }
