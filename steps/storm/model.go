@@ -42,6 +42,8 @@ type facts struct {
 	// visible is until when copies of the target may not know the operation yet: 0
 	// where none is known to be late.
 	visible time.Duration
+	// resultless: no look shows a result.
+	resultless bool
 }
 
 // factsOf gathers the facts of a whole history.
@@ -49,6 +51,7 @@ func factsOf(events []event, role targets.Role, t *targets.Target) facts {
 	f := facts{role: role, guaranteed: t.Guaranteed, settle: t.Timeouts.Settle, observe: t.Timeouts.Observe,
 		deleted: never, attempted: never, again: never, taken: never, last: -1, foreign: t.Roles[role].Foreign}
 	cancels, without := 0, 0
+	f.resultless = !slices.ContainsFunc(events, func(e event) bool { return e.looks() && (e.hasError || e.hasResponse) })
 	for _, e := range events {
 		if e.looks() && !e.done {
 			f.last = max(f.last, e.start)
@@ -88,7 +91,8 @@ type rule func(h history) *finding
 // google.longrunning.Operations), in the order in which a history is checked.
 func rules() []rule {
 	return []rule{ownName, noneBeforeDone, exclusive, monotonic, immutable, continuous, notDeleted, getSucceeds, knownToAll,
-		acceptedWhileRunning, finishedStatus, repeatStatus, concurrentFault, effective, ineffective, untouched, flagStays, staysDeleted}
+		acceptedWhileRunning, finishedStatus, repeatStatus, concurrentFault, effective, ineffective, untouched, flagStays, staysDeleted,
+		endsWithResult, listed}
 }
 
 // check returns what a history breaks, one finding for each requirement.

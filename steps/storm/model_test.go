@@ -138,6 +138,12 @@ func TestModel(t *testing.T) {
 		{"the first of two at a time is refused", "", []event{shows(0, progress), lasting(cancel(2, refused), 3), cancel(4, accepted), shows(6, progress)}, nil, 0},
 		{"refused while it ends", targets.Succeeding, []event{shows(0, progress), cancel(2, refused), shows(4, progress), shows(6, succeeded)}, nil, 0},
 		{"a call without an answer may have done anything", "", []event{shows(0, progress), cancel(2, silent), shows(4, cancelled)}, nil, 0},
+		{"ends in nothing", "", []event{shows(0, progress), cancel(2, accepted), shows(4, snapshot{done: true}), shows(6, snapshot{done: true})}, []string{"cancel.state.code-1"}, 3},
+		{"ends in nothing by itself", targets.Succeeding, []event{shows(0, progress), cancel(2, accepted), shows(4, snapshot{done: true}), shows(6, snapshot{done: true})}, nil, 0},
+		{"its result has yet to come", "", []event{shows(0, progress), cancel(2, accepted), shows(4, snapshot{done: true})}, nil, 0},
+		{"a list shows another result", "", []event{shows(0, succeeded), entry(shows(2, cancelled)), shows(4, succeeded)}, []string{"list.consistent-with-get"}, 3},
+		{"a list shows a part", "", []event{shows(0, succeeded), entry(shows(2, snapshot{done: true})), shows(4, succeeded)}, nil, 0},
+		{"a list shows another payload", "", []event{shows(0, succeeded), entry(shows(2, other)), shows(4, succeeded)}, nil, 0},
 		{"unrequested again", "", []event{shows(0, snapshot{flag: set}), shows(2, snapshot{flag: unset})}, []string{"cancel.effect.requested-flag"}, 2},
 		{"an older state of all of it", "", []event{shows(0, snapshot{flag: set}), cancel(1, accepted), shows(2, cancelled), shows(4, snapshot{flag: unset})}, []string{"operation.terminal.done-monotonic"}, 2},
 	} {

@@ -103,3 +103,48 @@ func untouched(h history) *finding {
 	}
 	return nil
 }
+
+// endsWithResult: what is done after an accepted cancel, and keeps running without
+// one, shows a result. That one has yet to come is what immutable is about.
+func endsWithResult(h history) *finding {
+	if !h.resultless || h.role != targets.Running || h.foreign {
+		return nil
+	}
+	for _, c := range h.events {
+		if c.method != targets.Cancel || c.answer != accepted || c.end > h.taken || shownBefore(h, c) {
+			continue
+		}
+		var bare []event
+		for _, e := range h.events {
+			if e.looks() && e.done && c.before(e) && (len(bare) == 0 || bare[0].before(e)) {
+				bare = append(bare, e)
+			}
+			if len(bare) == 2 {
+				return breach("cancel.state.code-1", append([]event{c}, bare...), "an accepted cancel ended in neither error nor response")
+			}
+		}
+	}
+	return nil
+}
+
+// listed: List shows no other result than Get does before and after. It may be stale,
+// or show less, and then shows no other one. Payloads are not compared.
+func listed(h history) *finding {
+	otherwise := func(l, g event) bool {
+		return g.method == targets.Get && g.looks() && g.done && g.transport == l.transport && g.hasError != g.hasResponse &&
+			(g.hasError != l.hasError || g.errorCode != l.errorCode)
+	}
+	for _, l := range h.events {
+		if !l.shows() || !l.entry || !l.done || l.hasError == l.hasResponse {
+			continue
+		}
+		for _, a := range h.events {
+			for _, b := range h.events {
+				if a.before(l) && l.before(b) && otherwise(l, a) && otherwise(l, b) {
+					return breach("list.consistent-with-get", []event{a, l, b}, "a list shows it %s, while it is %s", l.text(), a.text())
+				}
+			}
+		}
+	}
+	return nil
+}

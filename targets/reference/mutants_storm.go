@@ -33,6 +33,8 @@ func StormMutants() []Mutant {
 			func(next Service) Service { return &oneCurrent{Service: next} }, "cancel.isolation.siblings", "cancel.accept.in-progress", "cancel.effect.best-effort", "cancel.finished.status-legal", "cancel.rejected.no-effect"),
 		of("storm-torn-list", "List reads a row between the two writes that end an operation.",
 			func(next Service) Service { return tornList{next, newMoments()} }, "operation.result.none-before-done"),
+		of("storm-shifted-list", "List reads the results of a page apart from its rows, by their places: where one has just ended it shows another one's.",
+			func(next Service) Service { return shiftedList{next, newMoments()} }, "list.consistent-with-get"),
 		of("storm-write-back", "A cancel writes back what it has read, though it was deleted between: it is there again.",
 			func(next Service) Service {
 				return &writeBack{Service: next, deleted: map[string]bool{}, back: map[string]*longrunningpb.Operation{}}

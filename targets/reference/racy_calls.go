@@ -163,6 +163,33 @@ func (s tornList) List(ctx context.Context, r *longrunningpb.ListOperationsReque
 	return out, nil
 }
 
+// A shiftedList reads the results of a page after its rows: what has ended shortly
+// before is shown with the result of the one after it.
+type shiftedList struct {
+	Service
+	listed *moments
+}
+
+// List implements Service.
+func (s shiftedList) List(ctx context.Context, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+	out, err := s.Service.List(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	ops := out.GetOperations()
+	for i, op := range ops[:max(len(ops)-1, 0)] {
+		if !op.GetDone() || !ops[i+1].GetDone() {
+			continue
+		}
+		if s.listed.set(op.GetName()); s.listed.within(op.GetName(), 10*latency) {
+			shifted := proto.CloneOf(op)
+			shifted.Result = ops[i+1].GetResult()
+			ops[i] = shifted
+		}
+	}
+	return out, nil
+}
+
 // A writeBack has a cancel write the whole operation, also where it was deleted
 // since it was read.
 type writeBack struct {
