@@ -32,6 +32,10 @@ func (e *engine) send(ctx context.Context, c caller, t targets.Transport, m targ
 	ev := event{client: c.client, transport: t, method: m, start: x.Start.Sub(e.began), status: x.Status(),
 		answer: classify(x), code: x.Code, http: x.HTTP}
 	ev.end = ev.start + x.Elapsed
+	var none *targets.NoAnswer
+	if errors.As(err, &none) {
+		ev.none = unansweredAs(x, none.Kind)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	traffic := e.traffic[t]
@@ -43,6 +47,13 @@ func (e *engine) send(ctx context.Context, c caller, t targets.Transport, m targ
 	traffic.Methods[m]++
 	if ev.answer == silent {
 		traffic.Silent++
+	}
+	if ev.none != "" {
+		traffic.lost(m, ev.none, 1)
+		ev.lone = e.gets[t] > (ev.start+ev.end)/2
+	}
+	if m == targets.Get && ev.answer != silent {
+		e.gets[t] = max(e.gets[t], ev.start)
 	}
 	if m == targets.Cancel && ev.answer != silent {
 		from := ev.start
@@ -63,9 +74,16 @@ func (e *engine) alive(ctx context.Context, x targets.Exchange, err error) {
 	switch {
 	case err == nil:
 		e.refusals.Store(0)
+		e.answered.Store(int64(x.End().Sub(e.began)))
+	case x.Method == targets.Cancel && int64(x.Start.Sub(e.began)) < e.answered.Load():
+		// Others have been answered meanwhile: it may be that cancels are not.
 	case ctx.Err() == nil && errors.As(err, &none) && none.Kind != targets.Aborted:
 		if e.refusals.Add(1) == unreachableUntilGone {
-			e.close(fmt.Sprintf("the target is gone over %s: %v", x.Transport, err))
+			what := "the target is gone"
+			if none.Kind == targets.TimedOut {
+				what = "the target has stopped answering"
+			}
+			e.close(fmt.Sprintf("%s over %s: %v", what, x.Transport, err))
 			e.stop()
 		}
 	}

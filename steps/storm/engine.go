@@ -34,6 +34,7 @@ type engine struct {
 	calls       atomic.Int64
 	tickets     atomic.Int64  // moments of the open loop that were given out
 	refusals    atomic.Int64  // calls in a row that found nobody
+	answered    atomic.Int64  // when the last answer came
 	cancellable atomic.Bool   // a cancel of the role running was accepted
 	late        atomic.Bool   // a Get did not find an operation of which no cancel was sent
 	wake        chan struct{} // something earlier came into the queue
@@ -49,7 +50,8 @@ type engine struct {
 	order    []*episode      // live, for picking one
 	started  int             // operations whose start was asked for
 	starting int
-	refused  int // starts that failed in a row
+	refused  int           // starts that failed in a row
+	busy     time.Duration // when the first of them did
 	closing  bool
 	open     time.Duration // how long operations were started
 	problem  string
@@ -67,6 +69,8 @@ type engine struct {
 	suspects []suspect
 	alone    int // how many of them there were in all
 	strays   []stray
+	heard    map[company]*hearing
+	gets     map[targets.Transport]time.Duration // when the last Get was sent that was answered
 	leftover []string
 	ended    chan struct{}
 	stop     context.CancelFunc // makes no calls any more
@@ -194,9 +198,7 @@ func (e *engine) start(ctx context.Context, c caller, index int) {
 			e.mu.Unlock()
 			return
 		}
-		if e.refused >= unreachableUntilGone && e.problem == "" || e.refused == 3 && len(e.live) == 0 && e.sum() == 0 {
-			e.closing, e.problem = true, fmt.Sprintf("an operation of the role %s cannot be started: %v", p.role, err)
-		}
+		e.putOff(p.role, started.Exchange, err)
 		e.mu.Unlock()
 		sleep(ctx, 10*time.Millisecond)
 		return
@@ -223,6 +225,25 @@ func (e *engine) enter(p *episode) {
 		}
 	}
 	e.names[p.name], e.byName[p.name] = true, p
+}
+
+// putOff takes note of a start that failed, and ends the storm where there is no
+// hope; e.mu must be held. A server that asks to try again is given ever more time,
+// until settle has passed.
+func (e *engine) putOff(r targets.Role, x targets.Exchange, err error) {
+	now, advice := e.now(), ""
+	if e.refused == 1 {
+		e.busy = now
+	}
+	hopeless := e.refused >= unreachableUntilGone || e.refused == 3 && len(e.live) == 0 && e.sum() == 0
+	if classify(x) == transient {
+		e.pace.next = now + min(10*time.Millisecond+(now-e.busy)/2, time.Second)
+		hopeless = now > e.busy+e.target.Timeouts.Settle
+		advice = " (a lower --rate or --clients asks for less at a time, --operations for fewer in all)"
+	}
+	if hopeless && e.problem == "" {
+		e.closing, e.problem = true, fmt.Sprintf("an operation of the role %s cannot be started: %v%s", r, err, advice)
+	}
 }
 
 // finish takes an operation whose history is complete out of the storm.
@@ -252,6 +273,7 @@ func (e *engine) judge(p *episode) {
 	h := p.history()
 	findings := check(h)
 	e.mu.Lock()
+	e.listen(p, h)
 	e.strays = last(append(e.strays, straysOf(p, h.events, e.naturals[targets.Running])...))
 	suspected := false
 	for _, f := range findings {

@@ -26,6 +26,8 @@ type event struct {
 	start, end time.Duration
 	status     string
 	answer     answer
+	none       targets.NoAnswerKind // why a call that was sent has none; ""
+	lone       bool                 // Get of others was answered over the transport until it was given up
 	code       codes.Code
 	http       int
 	entry      bool // an entry of List, which may be stale

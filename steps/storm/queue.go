@@ -97,7 +97,7 @@ func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, o
 		e.pace.started(now)
 		return func(ctx context.Context, c caller) { e.start(ctx, c, index) }, 0, false
 	}
-	if len(e.order) > 0 && !e.closing {
+	if len(e.order) > 0 && !e.closing && e.refused == 0 { // else it has too much to do
 		e.pace.spare()
 		return e.hottest(now).glance, 0, false
 	}

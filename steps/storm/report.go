@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -51,9 +52,11 @@ type Traffic struct {
 	Starting int64                    `json:"calls_starting"` // calls while operations were started: the rate is that of these
 	Methods  map[targets.Method]int64 `json:"methods"`
 	Silent   int64                    `json:"unanswered"`
-	Cancel   *Latency                 `json:"cancel"`          // from when it was due (rate) or sent to its answer
-	Accepted int64                    `json:"cancel_accepted"` // cancels that were
-	Ending   *Latency                 `json:"cancel_to_done"`  // from an accepted cancel's answer to the first look that showed done
+	// Unanswered counts those of them that were sent, by method and by why.
+	Unanswered map[targets.Method]map[targets.NoAnswerKind]int64 `json:"unanswered_methods"`
+	Cancel     *Latency                                          `json:"cancel"`          // from when it was due (rate) or sent to its answer
+	Accepted   int64                                             `json:"cancel_accepted"` // cancels that were
+	Ending     *Latency                                          `json:"cancel_to_done"`  // from an accepted cancel's answer to the first look that showed done
 }
 
 // A Violation is a requirement that one operation's history breaks, with the
@@ -185,10 +188,7 @@ func (r *Report) conclude() {
 	for _, n := range r.Operations {
 		judged += n
 	}
-	var cancels int64
-	for _, t := range r.Traffic {
-		cancels += t.Accepted
-	}
+	gaps := r.gaps()
 	switch {
 	case r.Signal != 0:
 		r.Outcome, r.Reason = reports.Interrupted, "interrupted by a signal"
@@ -202,13 +202,34 @@ func (r *Report) conclude() {
 		r.Outcome, r.Reason = reports.Incomplete, fmt.Sprintf("incomplete: %s gave an operation that had been started before, and no other came to its end", plural(r.Again, "start"))
 	case judged == 0:
 		r.Outcome, r.Reason = reports.Incomplete, "incomplete: no operation came to its end in the time"
-	case cancels == 0:
-		r.Outcome, r.Reason = reports.Incomplete, "incomplete: no cancel was accepted"
-	case !r.Running:
-		r.Outcome, r.Reason = reports.Incomplete, "incomplete: operations.running is not configured"
+	case len(gaps) > 0:
+		r.Outcome, r.Reason = reports.Incomplete, "incomplete: "+strings.Join(gaps, "; ")
+	case len(r.Violations) > 0:
+		r.Outcome, r.Reason = reports.Conformant, fmt.Sprintf("no violation that counts in %s; %s broken that does not count", plural(judged, "operation"), plural(len(r.Violations), "requirement"))
 	default:
 		r.Outcome, r.Reason = reports.Conformant, fmt.Sprintf("no violation in %s", plural(judged, "operation"))
 	}
+}
+
+// gaps tells what could not be judged, though the storm went well.
+func (r *Report) gaps() []string {
+	var out []string
+	for _, t := range targets.Transports() {
+		traffic := r.Traffic[t]
+		if traffic == nil {
+			continue
+		}
+		if traffic.Accepted == 0 {
+			out = append(out, fmt.Sprintf("no cancel was accepted over %s", t))
+		}
+		if lost := traffic.unanswered(); lost != "" {
+			out = append(out, fmt.Sprintf("over %s there was no answer to %s", t, lost))
+		}
+	}
+	if !r.Running {
+		out = append(out, "operations.running is not configured")
+	}
+	return out
 }
 
 func plural(n int, noun string) string {
@@ -296,7 +317,8 @@ func (r *Report) CallsPerSecond(t targets.Transport) float64 {
 }
 
 func newTraffic() *Traffic {
-	return &Traffic{Methods: map[targets.Method]int64{}, Cancel: newLatency(), Ending: newLatency()}
+	return &Traffic{Methods: map[targets.Method]int64{}, Unanswered: map[targets.Method]map[targets.NoAnswerKind]int64{},
+		Cancel: newLatency(), Ending: newLatency()}
 }
 
 func (t *Traffic) merge(o *Traffic) {
@@ -306,6 +328,11 @@ func (t *Traffic) merge(o *Traffic) {
 	t.Accepted += o.Accepted
 	for m, n := range o.Methods {
 		t.Methods[m] += n
+	}
+	for m, kinds := range o.Unanswered {
+		for k, n := range kinds {
+			t.lost(m, k, n)
+		}
 	}
 	t.Cancel.h.Merge(o.Cancel.h)
 	t.Ending.h.Merge(o.Ending.h)

@@ -34,6 +34,21 @@ func part(t *testing.T, shard string, durations ...time.Duration) *Report {
 	return back
 }
 
+// TestReasonTellsWhatIsMissing demands that what does not count is told, and which
+// calls brought no answer, also of merged reports.
+func TestReasonTellsWhatIsMissing(t *testing.T) {
+	r := part(t, "1/2", time.Millisecond)
+	r.Violations = []Violation{{Requirement: "b", Level: reports.Should}}
+	r.conclude()
+	assert.Equal(t, "no violation that counts in 1 operation; 1 requirement broken that does not count", r.Reason)
+	r.Traffic[targets.REST].lost(targets.Cancel, targets.Reset, 2)
+	other := part(t, "2/2", time.Millisecond)
+	other.Traffic[targets.REST].lost(targets.Cancel, targets.TimedOut, 1)
+	merged, err := Merge(r, other)
+	require.NoError(t, err)
+	assert.Equal(t, "incomplete: over rest there was no answer to 3 of 2 CancelOperation (1 timed out, 2 reset)", merged.Reason)
+}
+
 // TestMergeIsExact demands of the reports of shards what one report of all
 // durations says.
 func TestMergeIsExact(t *testing.T) {
@@ -81,6 +96,8 @@ func TestOutcomeOfAStorm(t *testing.T) {
 		{"gone before anything was judged", func(r *Report) { r.Problem, r.Operations = "gone", nil }, reports.Error, 4},
 		{"gone", func(r *Report) { r.Problem = "gone" }, reports.Incomplete, 3},
 		{"no cancel accepted", func(r *Report) { r.Traffic[targets.REST].Accepted = 0 }, reports.Incomplete, 3},
+		{"no cancel accepted over one transport", func(r *Report) { r.Traffic[targets.GRPC] = newTraffic() }, reports.Incomplete, 3},
+		{"calls without an answer", func(r *Report) { r.Traffic[targets.REST].lost(targets.Cancel, targets.TimedOut, 1) }, reports.Incomplete, 3},
 		{"no role running", func(r *Report) { r.Running = false }, reports.Incomplete, 3},
 		{"what was started is one", func(r *Report) { r.Operations, r.Again = nil, 9 }, reports.Incomplete, 3},
 		{"interrupted", func(r *Report) { r.Signal = 15 }, reports.Interrupted, 143},

@@ -107,6 +107,7 @@ func Run(ctx context.Context, t *targets.Target, o Options) (*Report, error) {
 	}
 	began := time.Now()
 	e.run(ctx)
+	e.silences()
 	return e.report(ctx, catalogue, began), nil
 }
 
@@ -115,7 +116,8 @@ func newEngine(t *targets.Target, o Options) (*engine, error) {
 	e := &engine{target: t, options: o, wake: make(chan struct{}, 1), waits: make(chan struct{}, waitsPerClient*o.Clients),
 		live: map[int]*episode{}, byName: map[string]*episode{}, names: map[string]bool{}, traffic: map[targets.Transport]*Traffic{},
 		judged: map[targets.Role]int{}, found: map[string]Violation{}, broken: map[string]int{},
-		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, offers: map[targets.Transport]*offer{}}
+		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, offers: map[targets.Transport]*offer{},
+		heard: map[company]*hearing{}, gets: map[targets.Transport]time.Duration{}}
 	for _, tr := range targets.Transports() {
 		ep := t.Endpoints[tr]
 		if ep != nil && ep.Judge && (o.Transport == "" || o.Transport == "all" || o.Transport == string(tr)) {

@@ -31,6 +31,11 @@ func WriteText(w io.Writer, r *Report) error {
 			fmt.Fprintf(&b, "%-5s %9s %9s  %s\n", "", "", "", row("cancel to done", traffic.Ending))
 		}
 	}
+	for _, t := range targets.Transports() {
+		if traffic := r.Traffic[t]; traffic != nil && traffic.unanswered() != "" {
+			fmt.Fprintf(&b, "%-5s no answer to %s\n", t, traffic.unanswered())
+		}
+	}
 	var roles []string
 	for _, role := range slices.Sorted(maps.Keys(r.Operations)) {
 		roles = append(roles, fmt.Sprintf("%d %s", r.Operations[role], role))
