@@ -60,7 +60,7 @@ func (a *app) listFaults() error {
 		fmt.Fprintf(&b, "\n%s\n    %s\n    breaks %s\n", m.Name, m.Doc, strings.Join(allBroken(m), ", "))
 	}
 	b.WriteString("\nVariants: unusual, but legal (--variant NAME)\n")
-	for _, v := range reference.Variants() {
+	for _, v := range append(reference.Variants(), reference.StormVariants()...) {
 		fmt.Fprintf(&b, "\n%s\n    %s\n", v.Name, v.Doc)
 	}
 	_, err := fmt.Fprint(a.out, b.String())
@@ -104,7 +104,7 @@ func findVariant(name string) (reference.Variant, error) {
 		return v, nil
 	}
 	var names []string
-	for _, v := range reference.Variants() {
+	for _, v := range append(reference.Variants(), reference.StormVariants()...) {
 		names = append(names, v.Name)
 	}
 	return reference.Variant{}, unknownName("variant", name, names)

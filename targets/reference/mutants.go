@@ -57,7 +57,7 @@ func Lookup(name string) (Mutant, bool) {
 
 // LookupVariant finds a variant by its name.
 func LookupVariant(name string) (Variant, bool) {
-	for _, v := range Variants() {
+	for _, v := range append(Variants(), StormVariants()...) {
 		if v.Name == name {
 			return v, true
 		}
