@@ -205,7 +205,7 @@ func (r *Report) conclude() {
 	case len(gaps) > 0:
 		r.Outcome, r.Reason = reports.Incomplete, "incomplete: "+strings.Join(gaps, "; ")
 	case len(r.Violations) > 0:
-		r.Outcome, r.Reason = reports.Conformant, fmt.Sprintf("no violation that counts in %s; %s broken that does not count", plural(judged, "operation"), plural(len(r.Violations), "requirement"))
+		r.Outcome, r.Reason = reports.Conformant, fmt.Sprintf("no violation that counts at level %s in %s; broken besides: %s", r.Level, plural(judged, "operation"), plural(len(r.Violations), "requirement"))
 	default:
 		r.Outcome, r.Reason = reports.Conformant, fmt.Sprintf("no violation in %s", plural(judged, "operation"))
 	}

@@ -40,7 +40,7 @@ func TestReasonTellsWhatIsMissing(t *testing.T) {
 	r := part(t, "1/2", time.Millisecond)
 	r.Violations = []Violation{{Requirement: "b", Level: reports.Should}}
 	r.conclude()
-	assert.Equal(t, "no violation that counts in 1 operation; 1 requirement broken that does not count", r.Reason)
+	assert.Equal(t, "no violation that counts at level must in 1 operation; broken besides: 1 requirement", r.Reason)
 	r.Traffic[targets.REST].lost(targets.Cancel, targets.Reset, 2)
 	other := part(t, "2/2", time.Millisecond)
 	other.Traffic[targets.REST].lost(targets.Cancel, targets.TimedOut, 1)
