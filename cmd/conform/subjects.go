@@ -152,14 +152,17 @@ func trials(subjects []subject, crowd int) (whole, part [][]int) {
 		}
 		whole = append(whole, trial)
 	}
-	slow := func(trial []int) int {
-		if slices.ContainsFunc(trial, func(i int) bool { return subjects[i].isSlow() }) {
-			return 1
+	rank := func(trial []int) int {
+		switch {
+		case slices.ContainsFunc(trial, func(i int) bool { return subjects[i].serial }):
+			return 1 // takes longest: begun before the other slow ones
+		case slices.ContainsFunc(trial, func(i int) bool { return subjects[i].isSlow() }):
+			return 2
 		}
 		return 0
 	}
-	slices.SortStableFunc(whole, func(a, b []int) int { return slow(b) - slow(a) })
-	slices.SortStableFunc(part, func(a, b []int) int { return slow(a) - slow(b) })
+	slices.SortStableFunc(whole, func(a, b []int) int { return rank(b) - rank(a) })
+	slices.SortStableFunc(part, func(a, b []int) int { return rank(a) - rank(b) })
 	return whole, part
 }
 
