@@ -55,7 +55,7 @@ func deleteMutants() []Mutant {
 			Fault: Fault{Service: refusing(refuse(codes.PermissionDenied, "PERMISSION_DENIED", "cancelled operations are kept"))}},
 		{Name: "cancel-restores-deleted", Doc: "Writes the record of a deleted operation again when it is cancelled, and answers NOT_FOUND.", Breaks: []string{gone},
 			Fault: Fault{Service: restored}},
-		{Name: "names-again-deleted-ok", Alone: true, Doc: "Gives the names of deleted operations out again, and answers OK to the cancel of a deleted one.", Breaks: []string{gone},
+		{Name: "names-again-deleted-ok", Doc: "Gives the names of deleted operations out again, and answers OK to the cancel of a deleted one.", Breaks: []string{gone},
 			Fault: Fault{Service: givesNamesAgain}.And(Fault{Service: deletedCancelled(nil)})},
 		{Name: "names-again-drains-queue", Alone: true, Doc: "Gives the names of deleted operations out again, and empties its queue when something that runs is cancelled.",
 			Breaks: []string{"cancel.isolation.siblings"}, Fault: Fault{Service: givesNamesAgain}.And(Fault{Service: stopsKind(Running, Pending)})},
