@@ -268,9 +268,7 @@ func thenReadYourCancel(ctx context.Context) error {
 		case s.found && !s.garbled && !s.done:
 			return w.failAt(s.snapshot, "still "+end.state(), "a look does not see the end of the operation that an earlier one saw (connections %d and %d)", end.connection+1, s.connection+1)
 		case notFound(s.Exchange):
-			if err := w.lost(ctx, s, end.connection); err != nil {
-				return err
-			}
+			return w.lost(ctx, s, end.connection)
 		default:
 			after[s.connection]++
 		}
