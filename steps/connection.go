@@ -31,7 +31,7 @@ func (w *world) cancelAfterAnother(ctx context.Context, op *operation) (call, er
 	if err != nil {
 		return call{}, err
 	}
-	connection := -int(ownConnections.Add(1))
+	connection := ownConnection()
 	if c := w.cancelOn(ctx, before, connection); !c.Accepted() {
 		return c, notToldOfConnection(ctx, c, "the first cancel on it")
 	}
@@ -83,7 +83,7 @@ func thenAcceptedOnConnection(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if alone := w.cancelOn(ctx, control, -int(ownConnections.Add(1))); !alone.Accepted() {
+		if alone := w.cancelOn(ctx, control, ownConnection()); !alone.Accepted() {
 			return notToldOfConnection(ctx, alone, "a cancel on another one")
 		}
 		if try > 2 || !isViolation(finding) {

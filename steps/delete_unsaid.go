@@ -42,12 +42,8 @@ func (w *world) goesUnsaid(ctx context.Context, fresh func() (*operation, error)
 	if err != nil {
 		return false, err
 	}
-	found := func(op *operation) (bool, error) {
-		l, err := w.get(ctx, op)
-		return l.found && !l.garbled, err
-	}
 	for _, o := range [...]*operation{kept, op} {
-		if there, err := found(o); err != nil || !there {
+		if l, err := w.get(ctx, o); err != nil || !l.found || l.garbled {
 			return false, err
 		}
 	}

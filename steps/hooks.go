@@ -136,8 +136,7 @@ func (s *suite) after(ctx context.Context, _ *godog.Scenario, _ error) (context.
 	s.disturbed[c.ID] = r != nil && r.disturbed
 	s.starved[c.ID] = w.starved.Load() || w.crowded.Load()
 	s.mistaken[c.ID] = w.mistaken
-	s.doubt(map[string]reports.Case{c.ID: c})
-	c = s.results[c.ID]
+	c = s.doubt(c.ID)
 	if !s.rehearsing && !(s.patient && (broken(c) || c.Verdict == reports.Inconclusive)) {
 		s.announce(c)
 	}

@@ -18,6 +18,9 @@ func leftoverSteps() []definition {
 // ownConnections counts the connections that one scenario alone uses.
 var ownConnections atomic.Int64
 
+// ownConnection is the number of a connection that no other call uses.
+func ownConnection() int { return -int(ownConnections.Add(1)) }
+
 // whenCancelsAndAsks makes two calls on a connection that no other call uses.
 func whenCancelsAndAsks(ctx context.Context) error {
 	w := of(ctx)
@@ -32,7 +35,7 @@ func whenCancelsAndAsks(ctx context.Context) error {
 func (w *world) cancelAndAsk(ctx context.Context, op *operation) error {
 	var next call
 	op, c, err := w.afresh(ctx, op, func(op *operation) (call, error) {
-		connection := -int(ownConnections.Add(1))
+		connection := ownConnection()
 		op.attempt()
 		c := w.raw(ctx, targets.RawRequest{Method: targets.Cancel, Message: cancelRequest(op.name), Connection: connection}, "on a connection of its own")
 		if op.acceptedBy(c); c.err == nil {

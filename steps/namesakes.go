@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,19 +126,18 @@ func (w *world) meetsNamesakeOf(name string) {
 	}
 }
 
-// doubt takes back what cases found that may have met a namesake: each is to be judged
-// once more, by itself. s.mu must be held.
-func (s *suite) doubt(results map[string]reports.Case) {
-	for id, c := range results {
-		m := s.mistaken[id]
-		if m == nil || m.name.Load() == nil || !unsettling(c) {
-			continue
-		}
-		r := disturbed("the name was given out again: %s is an operation that was deleted, or that there was not, and another that was started since", *m.name.Load()).(*ruling)
-		c.Verdict, c.Reason, c.Needs = r.verdict, r.reason, ""
-		c.Breaches, c.Broke, c.Notes = nil, nil, nil
-		s.results[id], s.disturbed[id] = c, true
+// doubt takes back what a case has found that may have met a namesake: it is to be
+// judged once more, by itself. It returns the result that stands; s.mu must be held.
+func (s *suite) doubt(id string) reports.Case {
+	c, m := s.results[id], s.mistaken[id]
+	if m == nil || m.name.Load() == nil || !unsettling(c) {
+		return c
 	}
+	r := disturbed("the name was given out again: %s is an operation that was deleted, or that there was not, and another that was started since", *m.name.Load()).(*ruling)
+	c.Verdict, c.Reason, c.Needs = r.verdict, r.reason, ""
+	c.Breaches, c.Broke, c.Notes = nil, nil, nil
+	s.results[id], s.disturbed[id] = c, true
+	return c
 }
 
 // doubtAll is doubt for all results: that a case has met a namesake may show only when
@@ -147,5 +145,7 @@ func (s *suite) doubt(results map[string]reports.Case) {
 func (s *suite) doubtAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubt(maps.Clone(s.results))
+	for id := range s.results {
+		s.doubt(id)
+	}
 }
