@@ -55,8 +55,12 @@ func (w *world) nearName(relation string, p namePath) (string, error) {
 	case "begins with":
 		return longer(name), nil
 	case below:
-		w.unknownRole = targets.Nested
-		return name + "/b1", w.run.role(targets.Nested)
+		// Where no operation with such a name can be started, the plain one's
+		// controls serve.
+		if w.run.target.Roles[targets.Nested].Configured {
+			w.unknownRole = targets.Nested
+		}
+		return name + "/b1", w.run.unlessUnavailable(targets.Nested)
 	case percentEncodes:
 		return encodedName(name)
 	case elsewhere:

@@ -109,6 +109,29 @@ func judgeMutant(t *testing.T, m reference.Mutant, o Options, catalogue map[stri
 	return r, b.String()
 }
 
+// TestMutantsWithFewRoles demands that what shows on running operations is found where
+// the target file has no other role.
+func TestMutantsWithFewRoles(t *testing.T) {
+	t.Parallel()
+	catalogue := catalogueByID(t)
+	for _, name := range []string{"part-cancels-whole", "part-500", "unlists-later"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, ok := reference.Lookup(name)
+			require.True(t, ok)
+			s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
+			require.NoError(t, err)
+			target := describe(t, s)
+			maps.DeleteFunc(target.Roles, func(role targets.Role, _ targets.Availability) bool { return role != targets.Running })
+			r := judge(t, target, Options{Run: m.Breaks})
+			for _, tr := range targets.Transports() {
+				assert.Equal(t, named(m, tr, catalogue), slices.Sorted(maps.Keys(accused(r, tr))), "over %s", tr)
+			}
+			noSuiteError(t, r)
+		})
+	}
+}
+
 // TestVariants demands that servers which are unusual but legal are not accused.
 // The slow ones come last in the list: the subtest that waits last is let go
 // first.

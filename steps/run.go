@@ -77,12 +77,20 @@ func newRun(target *targets.Target, o Options, catalogue []features.Requirement)
 // role tells, without starting anything, whether operations of a role can be
 // had; a ruling where not.
 func (r *run) role(role targets.Role) error {
-	a := r.target.Roles[role]
-	switch {
-	case a.Unavailable != "":
-		return inapplicable("operations.%s is unavailable: %s", role, a.Unavailable)
-	case !a.Configured:
+	if err := r.unlessUnavailable(role); err != nil {
+		return err
+	}
+	if !r.target.Roles[role].Configured {
 		return untested("operations."+string(role), "no operation of the role %s can be started: operations.%s is not configured", role, role)
+	}
+	return nil
+}
+
+// unlessUnavailable is a ruling where the target says that there are no operations
+// of the role.
+func (r *run) unlessUnavailable(role targets.Role) error {
+	if why := r.target.Roles[role].Unavailable; why != "" {
+		return inapplicable("operations.%s is unavailable: %s", role, why)
 	}
 	return nil
 }

@@ -114,12 +114,7 @@ func thenStillListed(ctx context.Context) error {
 		return err
 	}
 	shows := func(l listing) bool { return l.shows(w.it) }
-	last, late, err := w.untilListed(ctx, w.ep, "", shows)
-	if err == nil && !late { // and is it so at the end of the window, too?
-		if err = w.whileWatched(ctx, w.stillFound); err == nil {
-			last, late, err = w.untilListed(ctx, w.ep, "", shows)
-		}
-	}
+	last, late, err := w.staysListed(ctx, shows)
 	if err != nil || !late {
 		return err
 	}
@@ -148,6 +143,18 @@ func thenStillListed(ctx context.Context) error {
 		"the operation was listed while it was in progress and is no longer, %v after its end", w.settleFor())
 }
 
+// staysListed reads lists until shows tells that one is enough, and again at the end
+// of the observation window; late tells that settle went by before that.
+func (w *world) staysListed(ctx context.Context, shows func(listing) bool) (last listing, late bool, err error) {
+	last, late, err = w.untilListed(ctx, w.ep, "", shows)
+	if err == nil && !late {
+		if err = w.whileWatched(ctx, w.stillFound); err == nil {
+			last, late, err = w.untilListed(ctx, w.ep, "", shows)
+		}
+	}
+	return last, late, err
+}
+
 // listsOlder is the control of an operation that is listed no longer: one that is
 // older than another, and goes on, is listed when that has been cancelled. A list
 // may end after the newest so many.
@@ -167,7 +174,7 @@ func (w *world) listsOlder(ctx context.Context) error {
 		return err
 	}
 	shown := false
-	_, late, err := w.untilListed(ctx, w.ep, "", func(l listing) bool {
+	_, late, err := w.staysListed(ctx, func(l listing) bool {
 		shown = l.shows(older)
 		return shown && l.shows(op)
 	})
