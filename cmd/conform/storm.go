@@ -39,6 +39,14 @@ operation where that is guaranteed, and both transports show one state. What
 breaks is printed as the shortest sequence of calls that shows it, followed by
 rates and latencies.
 
+Where operations are cancelled again and again of which no cancel was sent, and it
+cannot be told whether cancels of others or the system itself did so, the storm
+blows on without cancels: with as many operations in progress, started as fast, and
+each of its other calls, in rounds after which all is cancelled. It ends when one is
+cancelled all the same, when eight would have been were the system the cause, or
+when it has lasted for --duration. There is none with --shard, nor beyond
+--operations.
+
 Exit codes: 0 nothing is broken, 1 something is, 2 wrong usage or target file,
 3 incomplete, 4 error, 130 and 143 interrupted.`,
 		Args: cobra.MaximumNArgs(1),
@@ -52,7 +60,7 @@ Exit codes: 0 nothing is broken, 1 something is, 2 wrong usage or target file,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.DurationVar(&f.options.Duration, "duration", 10*time.Second, "how long operations are started; those under way are then followed to their end")
+	flags.DurationVar(&f.options.Duration, "duration", 10*time.Second, "how long operations are started; those under way are then followed to their end, and at most as long again it is seen what is cancelled without a cancel")
 	flags.StringVar(&f.rate, "rate", "", "send `N/s` calls when they are due, whatever the server does, and measure from then; else each client calls when it was answered (100/s where the target is not loopback)")
 	flags.IntVar(&f.options.Operations, "operations", 0, "start at most so many operations; 0: as many as the time allows")
 	flags.IntVar(&f.options.Clients, "clients", 16, "how many clients call at a time; of each second some rest for a part, unless --rate is set")
@@ -171,7 +179,10 @@ func (p *stormProgress) tell(s storm.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	drain := ""
-	if s.Draining {
+	switch {
+	case s.Calm:
+		drain = ", seeing what is cancelled without a cancel"
+	case s.Draining:
 		drain = ", following the last to their end"
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%.1f s: %d calls (%.0f/s), %d operations checked, %d under way, %d violations%s",

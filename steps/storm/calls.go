@@ -40,7 +40,11 @@ func (e *engine) send(ctx context.Context, c caller, t targets.Transport, m targ
 	defer e.mu.Unlock()
 	traffic := e.traffic[t]
 	traffic.Calls++
-	if !e.closed() {
+	switch {
+	case e.closed():
+	case e.calm != nil:
+		e.calm.round[string(m)]++
+	case !e.after:
 		traffic.Starting++
 		e.open = max(e.open, ev.end)
 	}
@@ -117,12 +121,17 @@ func (p *episode) enter(ev event, doc map[string]any, shows bool) event {
 		p.doneAt = ev.end
 		p.hot.set(ev.end)
 		p.until = max(p.until, ev.end+p.between(time.Millisecond, 30*time.Millisecond))
-		if p.rng.IntN(20) == 0 {
+		if p.rng.IntN(20) == 0 && !p.calm {
 			p.until = max(p.until, ev.end+min(p.engine.target.Timeouts.Observe, time.Second))
 		}
 	}
 	accepted, by, sent := p.accepted, p.by, p.sent
 	p.mu.Unlock()
+	if first {
+		p.engine.mu.Lock()
+		p.engine.passed(p)
+		p.engine.mu.Unlock()
+	}
 	if first && !p.shared.Load() {
 		p.engine.measure(p, accepted, by, ev.end, sent)
 	}
@@ -219,8 +228,11 @@ func (p *episode) wait(ctx context.Context, c caller, t targets.Transport) {
 		return
 	}
 	timeout := 300 * time.Millisecond
-	if ends(p.role) {
+	switch {
+	case ends(p.role):
 		timeout += p.base + n.median - e.now()
+	case p.calm: // it does not end
+		timeout = waitSweep
 	}
 	e.pending.Go(func() {
 		defer func() { <-e.waits }()

@@ -69,6 +69,17 @@ type engine struct {
 	suspects []suspect
 	alone    int // how many of them there were in all
 	strays   []stray
+	despite  []Violation     // what was cancelled though its cancels were refused
+	lone     []time.Duration // when the storm found each of them cancelled
+	oldest   time.Duration   // how long the one that had lasted longest had lasted by then
+	undone   int             // operations in progress, or being started
+	peak     int             // how many there were at a time in the storm
+	exposed  exposure        // of the storm
+	ends     time.Duration   // when no operation is started any more
+	calm     *calm           // what is under way after the storm, without cancels; nil
+	calmed   *Quiet          // what it came to; nil
+	after    bool            // the time of the storm is over
+	gone     bool            // since then nothing can be started any more
 	heard    map[company]*hearing
 	gets     map[targets.Transport]time.Duration // when the last Get was sent that was answered
 	leftover []string
@@ -83,6 +94,7 @@ func (e *engine) now() time.Duration { return time.Since(e.began) }
 // come to its end.
 func (e *engine) run(ctx context.Context) {
 	e.began = time.Now()
+	e.ends = e.options.Duration
 	e.ended = make(chan struct{})
 	if len(e.roles) == 0 {
 		e.problem = "no operation can be started: configure operations.running and operations.succeeding"
@@ -99,18 +111,26 @@ func (e *engine) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	e.stop = cancel
-	var clients sync.WaitGroup
-	for i := range e.options.Clients {
-		clients.Go(func() { e.client(ctx, i+1) })
-	}
 	var watch sync.WaitGroup
 	watch.Go(func() { e.watch(ctx) })
-	clients.Wait()
+	e.blow(ctx)
+	if e.doubted(ctx) {
+		e.control(ctx)
+	}
 	cancel()
 	e.pending.Wait()
 	close(e.ended)
 	watch.Wait()
 	e.cleanup(context.WithoutCancel(ctx))
+}
+
+// blow lets the clients call until there are no calls left.
+func (e *engine) blow(ctx context.Context) {
+	var clients sync.WaitGroup
+	for i := range e.options.Clients {
+		clients.Go(func() { e.client(ctx, i+1) })
+	}
+	clients.Wait()
 }
 
 // watch closes the storm when its time is over, and tells of its progress.
@@ -125,12 +145,15 @@ func (e *engine) watch(ctx context.Context) {
 			e.close("")
 		case <-tick.C:
 		}
-		if e.now() >= e.options.Duration {
-			e.close("")
-		}
 		e.mu.Lock()
-		p := Progress{e.now(), e.calls.Load(), len(e.live), e.sum(), len(e.found), e.closing}
+		if e.now() >= e.ends {
+			e.closing = true
+		}
+		p := Progress{e.now(), e.calls.Load(), len(e.live), e.sum(), len(e.found), e.closing, e.after}
 		e.mu.Unlock()
+		if p.Draining {
+			e.nudge()
+		}
 		if f := e.options.OnProgress; f != nil {
 			f(p)
 		}
@@ -192,6 +215,7 @@ func (e *engine) start(ctx context.Context, c caller, index int) {
 	}
 	if err != nil {
 		e.refused++
+		e.passed(p)
 		if e.target.Roles[p.role].Count > 0 && e.sum() > 0 { // its names are used up
 			e.roles = slices.DeleteFunc(slices.Clone(e.roles), func(r targets.Role) bool { return r == p.role })
 			e.closing = e.closing || len(e.roles) == 0
@@ -241,6 +265,10 @@ func (e *engine) putOff(r targets.Role, x targets.Exchange, err error) {
 		hopeless = now > e.busy+e.target.Timeouts.Settle
 		advice = " (a lower --rate or --clients asks for less at a time, --operations for fewer in all)"
 	}
+	if hopeless && e.after { // the storm has been judged
+		e.closing, e.gone = true, true
+		return
+	}
 	if hopeless && e.problem == "" {
 		e.closing, e.problem = true, fmt.Sprintf("an operation of the role %s cannot be started: %v%s", r, err, advice)
 	}
@@ -254,6 +282,7 @@ func (e *engine) finish(ctx context.Context, p *episode) {
 		delete(e.byName, p.name)
 	}
 	e.unlist(p)
+	e.passed(p)
 	if !p.shared.Load() {
 		e.judged[p.role]++
 	}
@@ -274,16 +303,20 @@ func (e *engine) judge(p *episode) {
 	findings := check(h)
 	e.mu.Lock()
 	e.listen(p, h)
+	e.expose(p, h)
 	e.strays = last(append(e.strays, straysOf(p, h.events, e.naturals[targets.Running])...))
 	suspected := false
 	for _, f := range findings {
-		if f.requirement == siblings {
-			e.suspects, suspected = last(append(e.suspects, suspectOf(p, h, f))), true
-			e.alone++
-			continue
+		switch f.requirement {
+		case siblings:
+			e.suspect(suspectOf(p, h, f))
+			suspected = true
+		case noEffect:
+			e.refuse(p, p.violation(h, shrink(h, f)))
+		default:
+			e.broken[f.requirement]++
+			e.tell(p.violation(h, shrink(h, f)))
 		}
-		e.broken[f.requirement]++
-		e.tell(p.violation(h, shrink(h, f)))
 	}
 	e.mu.Unlock()
 	if suspected {

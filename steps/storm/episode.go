@@ -22,6 +22,8 @@ type episode struct {
 	// cleanup undoes the start; may be nil.
 	cleanup func(context.Context) error
 	shared  atomic.Bool // it is what another start has given as well
+	calm    bool        // no cancel of it is planned
+	passed  bool        // it counts no longer among those in progress
 
 	plan plan
 	hot  hot
@@ -62,7 +64,11 @@ func (p *episode) begin() {
 	e.mu.Lock()
 	cancels, gap := p.sweep(e.naturals[p.role], e.naturals[targets.Running])
 	critical := p.critical()
+	late := p.calm && e.closing
 	e.mu.Unlock()
+	if late {
+		p.dismiss()
+	}
 	for i, number := range cancels {
 		t := e.transports[number]
 		p.later(p.moment+time.Duration(i)*gap, func(ctx context.Context, c caller) { p.cancel(ctx, c, t) })
@@ -138,6 +144,7 @@ func (p *episode) next(t targets.Transport) (due time.Duration, more bool) {
 	now := e.now()
 	e.mu.Lock()
 	hurry, n, stop := e.hurry, e.naturals[p.role], e.naturals[targets.Running]
+	stays := p.calm && !e.closing
 	e.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,9 +157,9 @@ func (p *episode) next(t targets.Transport) (due time.Duration, more bool) {
 		settled = max(p.accepted, p.base) + settle
 	}
 	switch {
-	case hurry, now > settled+10*time.Millisecond:
+	case hurry, !stays && now > settled+10*time.Millisecond:
 		return 0, false
-	case p.doneOn[t] && now >= p.until:
+	case p.doneOn[t] && (p.calm || now >= p.until):
 		return 0, false
 	}
 	return now + p.pause(now, n, stop), true

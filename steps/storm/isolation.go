@@ -137,6 +137,30 @@ func beyond(counts []float64) float64 {
 	return max(slices.Max(counts), mean+4*math.Sqrt(max(mean, squares/float64(len(counts))-mean*mean)))
 }
 
+// refuse takes note of an operation that was cancelled though each cancel of it was
+// refused. It may have been cancelled at that moment as those are which nobody
+// cancelled, and refused because it was finished: it is told where there are more
+// of it, or at the end where there are none of those; e.mu must be held.
+func (e *engine) refuse(p *episode, v Violation) {
+	if p.calm { // which has ended together with all others
+		return
+	}
+	e.despite = append(e.despite, v)
+	if len(e.despite) >= leastCauses && len(e.despite) > e.alone {
+		e.tellRefused()
+	}
+}
+
+// tellRefused tells what was cancelled though its cancels were refused; e.mu must
+// be held.
+func (e *engine) tellRefused() {
+	for _, v := range e.despite {
+		e.broken[noEffect]++
+		e.tell(v)
+	}
+	e.despite = nil
+}
+
 // trace looks for the causes of what is suspect, among the cancels of what was
 // judged and of what is under way.
 func (e *engine) trace() {

@@ -317,6 +317,9 @@ func shownBefore(h history, c event) bool {
 	return slices.ContainsFunc(h.events, func(e event) bool { return e.looks() && e.done && (e.start < c.end || e.cancelled()) })
 }
 
+// noEffect is what a refused cancel with an effect breaks.
+const noEffect = "cancel.rejected.no-effect"
+
 // ineffective: a cancel that was refused has no effect.
 func ineffective(h history) *finding {
 	if !h.harmless || !h.oursAlone() {
@@ -328,7 +331,7 @@ func ineffective(h history) *finding {
 		}
 		for _, c := range h.events {
 			if c.method == targets.Cancel && c.start < e.end && !slices.ContainsFunc(h.events, func(d event) bool { return d.looks() && d.done && d.start < c.end }) {
-				return breach("cancel.rejected.no-effect", []event{c, e}, "each cancel was refused, and yet it was cancelled")
+				return breach(noEffect, []event{c, e}, "each cancel was refused, and yet it was cancelled")
 			}
 		}
 	}

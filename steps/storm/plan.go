@@ -62,7 +62,10 @@ func (e *engine) plan(index int) *episode {
 	p := &episode{engine: e, index: index, plan: newPlan(e.options.Seed, index, e.roles, len(e.transports)),
 		rng:   rand.New(rand.NewPCG(uint64(e.options.Seed), ^uint64(index))),
 		known: map[targets.Transport]*[]any{}, moment: never, sent: never, accepted: never, doneAt: never, doneOn: map[targets.Transport]bool{}}
-	p.role = p.plan.role
+	p.role, p.calm = p.plan.role, e.calm != nil
+	if p.calm {
+		p.plan = p.plan.calm()
+	}
 	p.follows = func(context.Context) { e.at(e.now(), p.tail) }
 	for _, t := range e.transports {
 		p.known[t] = &[]any{}

@@ -79,7 +79,7 @@ func (e *engine) next(ctx context.Context, client int) (do func(context.Context,
 // rests tells whether a client makes no calls now, since the storm abates. It
 // does not where the calls have moments of their own, or come to an end.
 func (e *engine) rests(client int) bool {
-	return e.options.Rate <= 0 && !e.closed() && client > e.pace.active(e.now())
+	return e.options.Rate <= 0 && !e.closed() && e.calm == nil && client > e.pace.active(e.now())
 }
 
 // pick chooses what is most urgent: what is due, a new operation, or one more
@@ -94,7 +94,13 @@ func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, o
 		index := e.started*e.options.Shards + e.options.Shard - 1
 		e.started++
 		e.starting++
-		e.pace.started(now)
+		e.undone++
+		if e.calm == nil {
+			e.peak = max(e.peak, e.undone)
+			e.pace.started(now)
+		} else {
+			e.pace.next = now + e.calm.every
+		}
 		return func(ctx context.Context, c caller) { e.start(ctx, c, index) }, 0, false
 	}
 	if len(e.order) > 0 && !e.closing && e.refused == 0 { // else it has too much to do
@@ -118,9 +124,10 @@ func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, o
 // there is to do.
 const idle = 50 * time.Millisecond
 
-func (e *engine) closed() bool {
-	return e.closing || e.options.Operations > 0 && e.started >= e.share()
-}
+func (e *engine) closed() bool { return e.closing || e.used() }
+
+// used tells whether as many operations were started as may be.
+func (e *engine) used() bool { return e.options.Operations > 0 && e.started >= e.share() }
 
 // share is how many of the operations this shard starts.
 func (e *engine) share() int {
@@ -133,7 +140,13 @@ func (e *engine) share() int {
 }
 
 func (e *engine) mayStart(now time.Duration) bool {
-	return !e.closed() && now >= e.pace.next && float64(len(e.live)-e.resting+e.starting) < e.pace.room
+	if e.closed() || now < e.pace.next {
+		return false
+	}
+	if e.calm != nil {
+		return e.mayStartCalm()
+	}
+	return float64(len(e.live)-e.resting+e.starting) < e.pace.room
 }
 
 // hottest picks an operation for one more look: of a few, the one whose state

@@ -43,7 +43,21 @@ type Report struct {
 	Leftover   []string                       `json:"leftover,omitempty"`        // could not be cancelled at the end
 	Again      int                            `json:"started_again,omitempty"`   // starts that gave an operation which had been started before: it is not judged
 	Alone      int                            `json:"cancelled_alone,omitempty"` // operations that were cancelled though no cancel of them had been sent, which need not be a fault
+	Quiet      *Quiet                         `json:"quiet,omitempty"`           // what followed, to tell whether it was one
 	Running    bool                           `json:"running"`                   // an operation of the role running could be started
+}
+
+// A Quiet is what came of a storm that blew on without cancels, since operations
+// had been cancelled though no cancel of them had been sent.
+type Quiet struct {
+	ElapsedMS  float64 `json:"elapsed_ms"`
+	Operations int     `json:"operations"`
+	Live       int     `json:"live"`            // in progress at a time, as in the storm
+	Storm      int     `json:"storm_cancelled"` // how many had been cancelled in the storm
+	Expected   float64 `json:"expected"`        // how many would be, by a system that cancels by itself
+	Alone      int     `json:"cancelled"`       // how many were
+	Blames     bool    `json:"blames"`
+	Reason     string  `json:"reason"`
 }
 
 // Traffic is what went over one transport.

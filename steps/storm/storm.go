@@ -43,6 +43,7 @@ type Progress struct {
 	Judged     int
 	Violations int
 	Draining   bool // no operation is started any more
+	Calm       bool // it blows on without cancels, to see what is cancelled all the same
 }
 
 // What the zero Options stand for.
@@ -116,7 +117,7 @@ func newEngine(t *targets.Target, o Options) (*engine, error) {
 	e := &engine{target: t, options: o, wake: make(chan struct{}, 1), waits: make(chan struct{}, waitsPerClient*o.Clients),
 		live: map[int]*episode{}, byName: map[string]*episode{}, names: map[string]bool{}, traffic: map[targets.Transport]*Traffic{},
 		judged: map[targets.Role]int{}, found: map[string]Violation{}, broken: map[string]int{},
-		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, offers: map[targets.Transport]*offer{},
+		naturals: map[targets.Role]natural{}, pages: map[targets.Transport]string{}, levels: map[string]string{}, exposed: exposure{}, offers: map[targets.Transport]*offer{},
 		heard: map[company]*hearing{}, gets: map[targets.Transport]time.Duration{}}
 	for _, tr := range targets.Transports() {
 		ep := t.Endpoints[tr]
@@ -145,7 +146,7 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	r := &Report{Schema: Schema, Suite: o.Version, Started: began.UTC().Format(time.RFC3339Nano),
 		Target:    reports.Target{Name: e.target.Name, Implementation: e.target.Implementation, Profile: e.target.Profile},
 		ElapsedMS: float64(time.Since(began).Microseconds()) / 1000, StartingMS: float64(e.open.Microseconds()) / 1000, Level: o.Level, Seed: o.Seed, Clients: o.Clients, Rate: o.Rate,
-		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Again: e.again, Alone: e.alone - e.broken[siblings], Problem: e.problem,
+		Operations: e.judged, Traffic: e.traffic, Violations: []Violation{}, Leftover: e.leftover, Again: e.again, Alone: e.alone - e.broken[siblings], Quiet: e.calmed, Problem: e.problem,
 		Running: e.target.Roles[targets.Running].Configured}
 	if o.Shards > 1 {
 		r.Shards = []string{fmt.Sprintf("%d/%d", o.Shard, o.Shards)}
@@ -155,6 +156,9 @@ func (e *engine) report(ctx context.Context, catalogue []features.Requirement, b
 	}
 	if ep := e.target.Endpoints[targets.GRPC]; ep != nil {
 		r.Target.GRPC = ep.Address
+	}
+	if e.alone == 0 {
+		e.tellRefused()
 	}
 	if _, ok := e.found[siblings]; ok {
 		delete(e.found, effect) // it had its effect on others

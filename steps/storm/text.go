@@ -47,6 +47,10 @@ func WriteText(w io.Writer, r *Report) error {
 	if n := r.Alone; n > 0 {
 		fmt.Fprintf(&b, "cancelled though no cancel of it had been sent, as a system may do by itself: %s\n", plural(n, "operation"))
 	}
+	if q := r.Quiet; q != nil {
+		fmt.Fprintf(&b, "then %.1f s without a cancel: %d of %s cancelled, where %.1f were to be expected: %s\n",
+			q.ElapsedMS/1000, q.Alone, plural(q.Operations, "operation"), q.Expected, q.Reason)
+	}
 	if n := len(r.Leftover); n > 0 {
 		more := ""
 		if n > namesShown {

@@ -31,6 +31,8 @@ func StormMutants() []Mutant {
 			func(next Service) Service { return lockedRow{next, newMoments()} }, "cancel.state.get-ok", "cancel.concurrent.no-server-error"),
 		of("storm-one-current", "Keeps the operation that it deals with in one variable: a cancel may end the one that was started meanwhile.",
 			func(next Service) Service { return &oneCurrent{Service: next} }, "cancel.isolation.siblings", "cancel.accept.in-progress", "cancel.effect.best-effort", "cancel.finished.status-legal", "cancel.rejected.no-effect"),
+		of("storm-shared-slot", "Stops the work of an operation by the slot that it runs in: another one that was given the same slot ends as well.",
+			func(next Service) Service { return &sharedSlot{Service: next} }, "cancel.isolation.siblings"),
 		of("storm-torn-list", "List reads a row between the two writes that end an operation.",
 			func(next Service) Service { return tornList{next, newMoments()} }, "operation.result.none-before-done"),
 		of("storm-shifted-list", "List reads the results of a page apart from its rows, by their places: where one has just ended it shows another one's.",

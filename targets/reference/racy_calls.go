@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,6 +136,46 @@ func (s *oneCurrent) Cancel(ctx context.Context, r *longrunningpb.CancelOperatio
 	name := s.current
 	s.mu.Unlock()
 	return s.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: name})
+}
+
+// A sharedSlot gives out slots in turn, whether or not the one that has it has
+// ended, and a cancel ends whatever is in the slot.
+type sharedSlot struct {
+	Service
+	mu    sync.Mutex
+	next  int
+	slots [mostSlots][]string // the last two that were given each
+}
+
+const mostSlots = 40
+
+// Start implements Service.
+func (s *sharedSlot) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
+	op, err := s.Service.Start(ctx, r)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		slot := &s.slots[s.next%mostSlots]
+		*slot = append((*slot)[max(len(*slot)-1, 0):], op.GetName())
+		s.next++
+	}
+	return op, err
+}
+
+// Cancel implements Service.
+func (s *sharedSlot) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	s.mu.Lock()
+	var others []string
+	for _, slot := range s.slots {
+		if slices.Contains(slot, r.GetName()) {
+			others = slices.DeleteFunc(slices.Clone(slot), func(name string) bool { return name == r.GetName() })
+		}
+	}
+	s.mu.Unlock()
+	for _, name := range others {
+		_ = s.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: name}) // it may have ended
+	}
+	return s.Service.Cancel(ctx, r)
 }
 
 // A tornList reads the rows of a page while they are written: what has just
