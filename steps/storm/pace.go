@@ -13,6 +13,7 @@ type pace struct {
 	room    float64       // how many may be under way: from one to livePerClient for each client
 	lived   time.Duration // how long one is under way, on average
 	next    time.Duration // when the next may be started
+	least   time.Duration // after another one, at the fastest
 }
 
 // How the number of operations under way follows the calls: that it is to have
@@ -23,7 +24,7 @@ const (
 )
 
 func newPace(clients int) pace {
-	return pace{clients: clients, room: float64(clients * livePerClient / 2), lived: 250 * time.Millisecond}
+	return pace{clients: clients, room: float64(clients * livePerClient / 2), lived: 250 * time.Millisecond, least: never}
 }
 
 // due takes note of a call that is made since it is due, spare of one that a
@@ -34,7 +35,8 @@ func (p *pace) spare() { p.room = min(float64(p.clients*livePerClient), p.room+m
 // started takes note of a start: the next follows in such a time that starts,
 // and so ends, are spread evenly and do not come in waves.
 func (p *pace) started(now time.Duration) {
-	p.next = now + time.Duration(float64(p.lived)/p.room/2)
+	after := time.Duration(float64(p.lived) / p.room / 2)
+	p.next, p.least = now+after, min(p.least, after)
 }
 
 // ended takes note of how long an operation was under way.

@@ -86,7 +86,8 @@ func (e *engine) rests(client int) bool {
 // look at one that is under way. Otherwise it tells how long to wait.
 func (e *engine) pick() (do func(context.Context, caller), wait time.Duration, over bool) {
 	now := e.now()
-	if len(e.queue) > 0 && (e.queue[0].due <= now || e.hurry) {
+	first := e.calm != nil && e.mayStart(now) // in a round no call has to meet a moment
+	if !first && len(e.queue) > 0 && (e.queue[0].due <= now || e.hurry) {
 		e.pace.due()
 		return heap.Pop(&e.queue).(task).do, 0, false
 	}

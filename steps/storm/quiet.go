@@ -24,14 +24,15 @@ type calm struct {
 	own      exposure // that of the rounds that count
 	round    exposure // that of this round
 	peak     int      // operations in progress at a time in the storm
-	room     int      // and in a round
+	room     int      // and in a round: the more, as what keeps running is not cancelled, and starts are to be as fast
 	gap      time.Duration
 	events   int           // of the storm, which are independent
 	hold     time.Duration // for how long a round goes on when as many are in progress
-	every    time.Duration // between two starts
+	every    time.Duration // between two starts, as they followed in the storm at the fastest
 	reached  time.Duration // when as many were in progress in this round; never
 	until    time.Duration // when the round was over: what is cancelled then says nothing; never
 	rounds   int
+	starts   int // in all rounds
 	counted  int // rounds with as many in progress as in the storm, and started no slower
 	seen     int // operations that were cancelled in the rounds
 }
@@ -182,16 +183,19 @@ func (e *engine) newCalm() *calm {
 		}
 	}
 	c := &calm{began: e.now(), deadline: e.now() + e.options.Duration, storm: storm, own: exposure{}, peak: e.peak, hold: e.oldest,
-		room:  max(e.peak, min(e.peak*3/2, e.options.Clients*livePerClient)),
-		every: time.Duration(float64(e.open) / storm.starts() / fasterThanStorm)}
+		room: max(e.peak, e.options.Clients*livePerClient), every: e.pace.least}
 	for r, n := range e.naturals {
-		if ends(r) {
-			c.hold = max(c.hold, n.median+n.spread)
+		if ends(r) && len(n.seen) > 0 { // of some of which another cancel may have been the end
+			c.hold = max(c.hold, slices.Max(n.seen)+untilDeleted)
 		}
 	}
 	c.events, c.gap = independent(e.lone, e.open)
 	return c
 }
+
+// untilDeleted is for how long a round goes on when operations have ended by
+// themselves, so that they are seen to and deleted.
+const untilDeleted = 150 * time.Millisecond
 
 // confirm lets the storm blow with cancels again, and blames them where operations
 // are cancelled as before, in a time in which eight would have been.
@@ -210,6 +214,7 @@ func (e *engine) confirm(ctx context.Context, c *calm) {
 	case len(e.lone) < enough || e.problem != "":
 		e.calmed.Blames, e.calmed.Reason = false, "with cancels again, they were not cancelled as before"
 	default:
+		e.calmed.Again = len(e.lone) - e.calmed.Storm
 		e.broken[siblings] = e.alone
 		shortest := slices.MinFunc(e.suspects, func(a, b suspect) int { return len(a.h.events) - len(b.h.events) })
 		e.tell(shortest.untold(e.calmed))
@@ -231,10 +236,6 @@ func (e *engine) until(ctx context.Context, so func() bool, end func()) {
 	e.blow(ctx)
 	<-ended
 }
-
-// fasterThanStorm is how much faster operations are started in a round than in
-// the storm on average, to make up for the time between rounds.
-const fasterThanStorm = 4
 
 // undecided tells whether another round may tell the cause.
 func (e *engine) undecided(ctx context.Context) bool {
@@ -272,6 +273,7 @@ func (e *engine) round(ctx context.Context) {
 // system had as much to do as in the storm.
 func (c *calm) count(long time.Duration) {
 	c.rounds++
+	c.starts += int(c.round.starts())
 	if c.reached == never || c.round.starts()/long.Seconds() < c.storm.starts()/c.storm[wall] {
 		return
 	}
@@ -337,7 +339,7 @@ func (e *engine) mayStartCalm() bool {
 
 // report tells what a calm came to.
 func (c *calm) report(now time.Duration, alone int) *Quiet {
-	q := &Quiet{ElapsedMS: float64((now - c.began).Microseconds()) / 1000, Operations: int(c.own.starts()), Alone: c.seen, Storm: alone,
+	q := &Quiet{ElapsedMS: float64((now - c.began).Microseconds()) / 1000, Operations: c.starts, Alone: c.seen, Storm: alone,
 		Expected: c.expected(), Live: c.peak}
 	switch {
 	case c.seen > 0:
@@ -359,7 +361,7 @@ func (s suspect) untold(q *Quiet) Violation {
 		}
 	}
 	v := s.p.violation(s.h, &finding{s.f.requirement, s.f.message, shown})
-	v.Message = fmt.Sprintf("it was cancelled before any cancel of it was sent, as were %s in the storm; without cancels, where %.0f were to be expected, none of %s was",
-		plural(q.Storm, "operation"), q.Expected, plural(q.Operations, "operation"))
+	v.Message = fmt.Sprintf("it was cancelled before any cancel of it was sent, as were %s in the storm; without cancels, where %.0f were to be expected, none of %s was, and with them %d were again",
+		plural(q.Storm, "operation"), q.Expected, plural(q.Operations, "operation"), q.Again)
 	return v
 }

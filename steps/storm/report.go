@@ -56,6 +56,7 @@ type Quiet struct {
 	Storm      int     `json:"storm_cancelled"` // how many had been cancelled in the storm
 	Expected   float64 `json:"expected"`        // how many would be, by a system that cancels by itself
 	Alone      int     `json:"cancelled"`       // how many were
+	Again      int     `json:"cancelled_again"` // how many were when it blew with cancels once more
 	Blames     bool    `json:"blames"`
 	Reason     string  `json:"reason"`
 }

@@ -20,6 +20,7 @@ func (p *episode) tail(ctx context.Context, c caller) {
 	e := p.engine
 	p.mu.Lock()
 	finished := p.doneAt != never
+	dismissed := p.calm && p.sent != never
 	p.mu.Unlock()
 	t := e.transports[p.plan.last]
 	var stages []stage
@@ -31,7 +32,7 @@ func (p *episode) tail(ctx context.Context, c caller) {
 		longest := min(e.target.Timeouts.Observe, time.Second)
 		stages = append(stages, p.looks(along(p.plan.rest, 0, longest))...)
 	}
-	if finished && p.plan.remove > 0 && e.deletes(t, p.role) {
+	if finished && !dismissed && p.plan.remove > 0 && e.deletes(t, p.role) {
 		stages = append(stages, p.removal(t)...)
 	}
 	if !finished {

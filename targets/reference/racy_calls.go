@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"hash/crc32"
 	"slices"
 	"sync"
 	"time"
@@ -138,16 +139,17 @@ func (s *oneCurrent) Cancel(ctx context.Context, r *longrunningpb.CancelOperatio
 	return s.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: name})
 }
 
-// A sharedSlot gives out slots in turn, whether or not the one that has it has
-// ended, and a cancel ends whatever is in the slot.
+// A sharedSlot gives an operation a slot by its name, whether or not the one that
+// has it has ended, and a cancel ends both.
 type sharedSlot struct {
 	Service
 	mu    sync.Mutex
-	next  int
-	slots [mostSlots][]string // the last two that were given each
+	slots [96][]string // the last two that were given each
 }
 
-const mostSlots = 40
+func (s *sharedSlot) slot(name string) *[]string {
+	return &s.slots[crc32.ChecksumIEEE([]byte(name))%uint32(len(s.slots))]
+}
 
 // Start implements Service.
 func (s *sharedSlot) Start(ctx context.Context, r StartRequest) (*longrunningpb.Operation, error) {
@@ -155,27 +157,27 @@ func (s *sharedSlot) Start(ctx context.Context, r StartRequest) (*longrunningpb.
 	if err == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		slot := &s.slots[s.next%mostSlots]
+		slot := s.slot(op.GetName())
 		*slot = append((*slot)[max(len(*slot)-1, 0):], op.GetName())
-		s.next++
 	}
 	return op, err
 }
 
 // Cancel implements Service.
 func (s *sharedSlot) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
+	err := s.Service.Cancel(ctx, r)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
-	var others []string
-	for _, slot := range s.slots {
-		if slices.Contains(slot, r.GetName()) {
-			others = slices.DeleteFunc(slices.Clone(slot), func(name string) bool { return name == r.GetName() })
+	both := slices.Clone(*s.slot(r.GetName()))
+	s.mu.Unlock()
+	if slices.Contains(both, r.GetName()) {
+		for _, name := range both {
+			_ = s.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: name}) // it may have ended
 		}
 	}
-	s.mu.Unlock()
-	for _, name := range others {
-		_ = s.Service.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: name}) // it may have ended
-	}
-	return s.Service.Cancel(ctx, r)
+	return nil
 }
 
 // A tornList reads the rows of a page while they are written: what has just
