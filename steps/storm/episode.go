@@ -170,6 +170,9 @@ const patience = 3 * time.Second
 
 // pause is the time between two looks: short where the state may change.
 func (p *episode) pause(now time.Duration, n, stop natural) time.Duration {
+	if p.calm && p.sent == never { // there is no moment to meet
+		return p.between(30*time.Millisecond, 80*time.Millisecond)
+	}
 	far := 40 * time.Millisecond
 	if ends(p.role) && p.moment == never && n.median == 0 {
 		far = 2 * time.Millisecond

@@ -24,7 +24,7 @@ type calm struct {
 	own      exposure // that of the rounds that count
 	round    exposure // that of this round
 	peak     int      // operations in progress at a time in the storm
-	room     int      // and in a round: the more, as what keeps running is not cancelled, and starts are to be as fast
+	room     int      // and in a round: more where starts are to be as fast, as what keeps running is not cancelled
 	gap      time.Duration
 	events   int           // of the storm, which are independent
 	hold     time.Duration // for how long a round goes on when as many are in progress
@@ -183,12 +183,14 @@ func (e *engine) newCalm() *calm {
 		}
 	}
 	c := &calm{began: e.now(), deadline: e.now() + e.options.Duration, storm: storm, own: exposure{}, peak: e.peak, hold: e.oldest,
-		room: max(e.peak, e.options.Clients*livePerClient), every: e.pace.least}
+		every: e.pace.least}
 	for r, n := range e.naturals {
 		if ends(r) && len(n.seen) > 0 { // of some of which another cancel may have been the end
 			c.hold = max(c.hold, slices.Max(n.seen)+untilDeleted)
 		}
 	}
+	needed := storm.starts() / storm[wall] * (c.hold + untilDeleted).Seconds()
+	c.room = max(c.peak, min(int(needed), e.options.Clients*livePerClient))
 	c.events, c.gap = independent(e.lone, e.open)
 	return c
 }
@@ -208,7 +210,6 @@ func (e *engine) confirm(ctx context.Context, c *calm) {
 	e.until(ctx, func() bool { return e.closed() || len(e.lone) >= enough }, func() { e.close("") })
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.calmed.ElapsedMS = float64((e.now() - c.began).Microseconds()) / 1000
 	switch _, told := e.found[siblings]; {
 	case told:
 	case len(e.lone) < enough || e.problem != "":
