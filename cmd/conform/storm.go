@@ -44,7 +44,8 @@ cannot be told whether cancels of others or the system itself did so, the storm
 blows on without cancels: with as many operations in progress, started as fast, and
 each of its other calls, in rounds after which all is cancelled. It ends when one is
 cancelled all the same, when eight would have been were the system the cause, or
-when it has lasted for --duration. There is none with --shard, nor beyond
+when it has lasted for --duration; the cancels of others are blamed where none is, and
+some are again when it blows with cancels once more. There is none with --shard, nor beyond
 --operations.
 
 Exit codes: 0 nothing is broken, 1 something is, 2 wrong usage or target file,

@@ -199,13 +199,17 @@ func (e *engine) newCalm() *calm {
 // themselves, so that they are seen to and deleted.
 const untilDeleted = 150 * time.Millisecond
 
+// leastAgain is for how long it blows with cancels again at least, as it begins
+// with few operations.
+const leastAgain = 3 * time.Second
+
 // confirm lets the storm blow with cancels again, and blames them where operations
-// are cancelled as before, in a time in which eight would have been.
+// are cancelled as before, in a time in which far more would have been.
 func (e *engine) confirm(ctx context.Context, c *calm) {
 	e.mu.Lock()
 	enough := len(e.lone) + leastCauses
 	e.closing = false
-	e.ends = e.now() + max(time.Duration(leastExpected*float64(e.open)/float64(len(e.lone))), time.Second)
+	e.ends = e.now() + max(time.Duration(2*leastExpected*float64(e.open)/float64(len(e.lone))), leastAgain)
 	e.mu.Unlock()
 	e.until(ctx, func() bool { return e.closed() || len(e.lone) >= enough }, func() { e.close("") })
 	e.mu.Lock()
