@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -110,16 +111,29 @@ func (w *world) cancelBeforeEnd(ctx context.Context) (*operation, error) {
 
 // whenWatchesTurns cancels an operation and looks at it from then on, closely
 // and over several connections by turns, until it has ended, and for the
-// observation window after that.
+// observation window after that. Where one that was just started is not found, as
+// it may be in one place when another has shown it, an older one is cancelled.
 func whenWatchesTurns(ctx context.Context) error {
 	w := of(ctx)
-	op, err := w.cancelVisible(ctx)
-	if err != nil {
-		return err
+	for old := false; ; old = true {
+		op, err := w.cancelVisible(ctx)
+		if err != nil {
+			return err
+		}
+		looks, err := w.lookByTurns(ctx, w.it, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
+		w.facts["looks"] = looks
+		if err != nil || old || !slices.ContainsFunc(looks, func(s sighting) bool {
+			return notFound(s.Exchange) && s.Start.Sub(w.it.begun) <= w.visibleFor()
+		}) {
+			return err
+		}
+		if w.it, err = w.startInProgress(ctx, op.role); err != nil {
+			return err
+		}
+		if !sleep(ctx, time.Until(w.it.begun.Add(w.visibleFor()))) {
+			return stopped(ctx)
+		}
 	}
-	looks, err := w.lookByTurns(ctx, w.it, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
-	w.facts["looks"] = looks
-	return err
 }
 
 // cancelVisible cancels the operation once Get finds it over each of the connections. One
