@@ -7,6 +7,7 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -85,10 +86,11 @@ func timeVariants() []Variant {
 	alternating := func(next Service) Service {
 		var calls atomic.Int64
 		return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-			if peek(ctx, next, r.GetName()).GetDone() && calls.Add(1)%2 == 0 {
+			err := next.Cancel(ctx, r)
+			if status.Code(err) == codes.FailedPrecondition && calls.Add(1)%2 == 0 {
 				return nil
 			}
-			return next.Cancel(ctx, r)
+			return err
 		}}
 	}
 	return []Variant{
