@@ -247,6 +247,9 @@ func thenUnauthenticated(ctx context.Context) error {
 	case w.toldEnded(c):
 		return w.stateFirst(c)
 	}
+	if err := w.unlessPlainToo(ctx, c); err != nil {
+		return err
+	}
 	return w.fail(c, "UNAUTHENTICATED (HTTP 401, gRPC 16)", "a cancel without credentials is not answered UNAUTHENTICATED")
 }
 
@@ -271,6 +274,9 @@ func thenForbidden(ctx context.Context) error {
 			return err
 		}
 		return w.fail(c, want, "the cancel of a caller without permission is accepted")
+	}
+	if err := w.unlessPlainToo(ctx, c); err != nil {
+		return err
 	}
 	return w.fail(c, want, "the cancel of a caller without permission is not answered PERMISSION_DENIED")
 }

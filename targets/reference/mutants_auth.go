@@ -236,6 +236,8 @@ func callerMutants() []Mutant {
 			answersCallers(nil, denyAs(refuse(codes.Unauthenticated, "CREDENTIALS_INVALID", "the credentials are not valid here"))), insufficient),
 		mutant("stranger-failed-precondition", "Answers FAILED_PRECONDITION to a caller without permission.",
 			answersCallers(nil, denyAs(refuse(codes.FailedPrecondition, "ROLE_MISSING", "the caller has no role here"))), insufficient),
+		mutant("refuses-before-access", "Refuses every cancel before it asks who calls.",
+			Fault{Options: protect, Service: cancels(denyAs(refuse(codes.FailedPrecondition, "CANCEL_DISABLED", "nothing can be cancelled now")))}, "cancel.accept.in-progress"),
 		mutant("stranger-not-found", "Hides operations from callers without permission, which the profile google forbids.", hidden, insufficient),
 		mutant("denied-late", "Cancels, and then finds that the caller has no permission.", answersCallers(nil, deniedLate), noEffect, rejected),
 		mutant("denied-late-to-all", "Checks the caller in a hook that runs after the method.", answersCallers(deniedLate, deniedLate), noEffect, missing, rejected),
