@@ -83,7 +83,7 @@ func (w *world) deletedBefore(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c := w.delete(ctx, op, ""); !c.Accepted() {
+	if c := w.delete(ctx, op, ""); !c.Accepted() || errorAsSuccess(c.Exchange) {
 		return "", inconclusive("Delete answered %s (see delete.after-cancel)", c.Status())
 	}
 	return op.name, nil
@@ -132,9 +132,14 @@ func (w *world) deletesEarly(ctx context.Context, cancels, before bool) error {
 	if err == nil {
 		err = toldNothing(ctx, c, "Delete")
 	}
+	if err == nil && !unimplemented(c.Exchange) {
+		w.checkError(c)
+	}
 	switch {
 	case err != nil:
 		return err
+	case errorAsSuccess(c.Exchange):
+		return inconclusive("an error was sent with success (see error.http.no-2xx-error)")
 	case !c.Accepted():
 		return inapplicable("an operation in progress is not deleted here: %s", c.Status())
 	}

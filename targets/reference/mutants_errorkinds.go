@@ -53,6 +53,13 @@ func errorKindMutants() []Mutant {
 		rest("delete-errors-bare", "Writes the errors of Delete as a bare message.", answeredWith(targets.Delete, http.StatusNotFound, bare), envelope),
 		rest("delete-errors-with-200", "Sends the errors of Delete with the status of success.",
 			answeredWith(targets.Delete, http.StatusNotFound, func(d *draft) { d.status = http.StatusOK }), "error.http.no-2xx-error"),
+		{Name: "keeps-running-with-200", Doc: "Sends the refusal to delete what is in progress with the status of success.",
+			Breaks: []string{"error.http.no-2xx-error"},
+			Fault: Fault{Service: keepsRunning, REST: answeredWith(targets.Delete, http.StatusBadRequest, func(d *draft) {
+				if reasonOf(d) == "OPERATION_RUNNING" {
+					d.status = http.StatusOK
+				}
+			})}},
 		{Name: "delete-errors-without-status", Doc: "Ends the errors of Delete without a status.", Breaks: []string{"grpc.status-in-trailers"},
 			Fault: Fault{Wire: answers(wireMethod, targets.Delete, func(d *draft) {
 				if !d.ok() {

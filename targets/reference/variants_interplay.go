@@ -250,6 +250,16 @@ func byQuery(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	next.ServeHTTP(w, r)
 }
 
+// keepsRunning is the hook of a service that does not delete what is in progress.
+func keepsRunning(next Service) Service {
+	return deleter{next, func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
+		if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() {
+			return refuse(codes.FailedPrecondition, "OPERATION_RUNNING", "operation %q is in progress", r.GetName())
+		}
+		return next.Delete(ctx, r)
+	}}
+}
+
 func waitVariants() []Variant {
 	deleting := func(f func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error) Fault {
 		return Fault{Service: deletes(f)}
@@ -272,13 +282,7 @@ func waitVariants() []Variant {
 				time.AfterFunc(300*time.Millisecond, func() { _ = next.Delete(late, r) })
 				return nil
 			})},
-		{Name: "keeps-running", Doc: "Does not delete what is in progress.", Fault: deleting(
-			func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
-				if op := peek(ctx, next, r.GetName()); op != nil && !op.GetDone() {
-					return refuse(codes.FailedPrecondition, "OPERATION_RUNNING", "operation %q is in progress", r.GetName())
-				}
-				return next.Delete(ctx, r)
-			})},
+		{Name: "keeps-running", Doc: "Does not delete what is in progress.", Fault: Fault{Service: keepsRunning}},
 		{Name: "deletes-again", Doc: "Takes the deletion of what is not there for done.",
 			Fault: Fault{Service: deletes(func(ctx context.Context, next Service, r *longrunningpb.DeleteOperationRequest) error {
 				if err := next.Delete(ctx, r); status.Code(err) != codes.NotFound {
