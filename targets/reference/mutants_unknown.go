@@ -21,6 +21,8 @@ import (
 var (
 	plainID = regexp.MustCompile(`^[A-Z0-9]{26}$`)
 	childID = regexp.MustCompile(`^[A-Z0-9]{8}/[A-Z0-9]{18}$`)
+	// shortenedID has the plain ones, and what is left of a name that is cut short.
+	shortenedID = regexp.MustCompile(`^[A-Z0-9]{26}(-cu)?$`)
 )
 
 // isUnknown tells whether a name has an id of a form that the server makes,
@@ -78,6 +80,8 @@ func unknownMutants() []Mutant {
 	return append([]Mutant{
 		{Name: "unknown-ok", Doc: "Answers OK to the cancel of any name of the right form, as gapic-showcase does.",
 			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(nil))}},
+		{Name: "unknown-ok-cut-short", Doc: "Answers OK so, and has a library that reads what is there of a name that is cut short.",
+			Breaks: []string{unknown}, Fault: Fault{Service: unknownOfForm(shortenedID, always(nil)), Wire: requests(wireMethod, targets.Cancel, readShort)}},
 		{Name: "unknown-500", Doc: "Fails on the cancel of an unknown name: nobody looked whether the record was there.",
 			Breaks: []string{unknown}, Fault: Fault{Service: unknownCancelled(always(refuse(codes.Internal, "REQUEST_FAILED", "record is nil")))}},
 		{Name: "unknown-failed-precondition", Doc: "Takes an unknown operation for one that has ended.",
