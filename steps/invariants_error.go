@@ -134,9 +134,11 @@ func (w *world) checkError(c call) {
 
 func (w *world) checkEnvelope(c call, doc map[string]any) {
 	const envelopeID, contentType = "error.http.json-envelope", "error.http.content-type-json"
-	if mediaType(c.Header) == "application/json" {
+	switch {
+	case mediaType(c.Header) == "application/json":
 		w.hold(contentType)
-	} else {
+	case len(c.Header["Content-Type"]) == 0 && len(c.Body) == 0 && !c.Truncated: // there is nothing that could be of a type
+	default:
 		w.aside(contentType, c.index, "", "application/json", fmt.Sprintf("%q", mediaType(c.Header)), "an error does not say that it is JSON")
 	}
 	if rawStatus(doc) {

@@ -117,6 +117,9 @@ func envelopeMutants() []Mutant {
 		restOnly("error-code-as-text", "Writes the code of an error as a string.", missingError(func(e map[string]any) { e["code"] = "404" }), form),
 		restOnly("error-list", "Writes a list of errors.", missing(func(d *draft) { d.body = []byte(`{"errors":[{"message":"not found"}]}`) }), form),
 		restOnly("error-without-body", "Sends errors without a body.", missing(func(d *draft) { d.body = nil }), form),
+		restOnly("error-empty", "Sends errors as a status alone, without a body and a type.", missing(func(d *draft) {
+			d.body, d.header = nil, http.Header{}
+		}), form),
 		restOnly("cancel-error-as-page", "Answers the errors of Cancel alone with a page.", ofMethod(targets.Cancel, func(d *draft) {
 			d.header.Set("Content-Type", "text/html")
 			d.body = []byte("<h1>404</h1>")
