@@ -107,16 +107,27 @@ func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error)
 		return finding
 	}
 	w.listWhole(ctx) // other cases may list at any time
-	for range 2*len(op.snapshots) + abortedToo {
-		l, err := w.get(ctx, idle)
-		if err == nil {
-			err = w.judgeUnaffected(idle, l, "looks alone")
-		}
-		if err != nil {
-			return disturbed("an operation that is only looked at, and listed, does not go on either (see %s): %v", getNoEffect, err)
-		}
+	if err := w.goesOnIdle(ctx, idle, 2*len(op.snapshots)+abortedToo); err != nil {
+		return disturbed("an operation that is only looked at, and listed, does not go on either (see %s): %v", getNoEffect, err)
 	}
 	return finding
+}
+
+// goesOnIdle looks at an operation so many times, and for the observation window after
+// that: what comes of looks may come late.
+func (w *world) goesOnIdle(ctx context.Context, idle *operation, looks int) error {
+	judge := func(l look) (bool, error) { return false, w.judgeUnaffected(idle, l, "looks alone") }
+	for range looks {
+		l, err := w.get(ctx, idle)
+		if err == nil {
+			_, err = judge(l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := w.poll(ctx, idle, w.observeFor(), judge)
+	return err
 }
 
 const (

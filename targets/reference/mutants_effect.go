@@ -263,6 +263,10 @@ func (s *ring) Cancel(ctx context.Context, r *longrunningpb.CancelOperationReque
 // pollsToCancel is the number of Gets of one operation that a mutant bears.
 const pollsToCancel = 45
 
+// abortsToCancel is a number of Gets that is reached, as well, where many are aborted
+// and the operation is looked at after that.
+const abortsToCancel = 18
+
 func isolationMutants() []Mutant {
 	return []Mutant{
 		{Name: "cancels-by-slot", Doc: "Confuses the slots of its workers: a cancel also stops the operation that was started two later.",
@@ -277,6 +281,17 @@ func isolationMutants() []Mutant {
 		{Name: "polling-cancels", Doc: "Takes a client that polls often for one that has given up, and cancels.",
 			Breaks: []string{"cancel.isolation.get-no-effect"},
 			Fault:  Fault{Service: func(next Service) Service { return &patience{Service: next, looks: map[string]int{}} }}},
+		{Name: "gets-cancel-later", Doc: "Takes a client that polls often for one that has given up, and tells the worker, which looks for such news now and then.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault: Fault{Service: func(next Service) Service {
+				looks := newNameSet()
+				return getter{next, func(ctx context.Context, op *longrunningpb.Operation) error {
+					if looks.add(op.GetName()) == abortsToCancel {
+						time.AfterFunc(observeTimeout*3/4, func() { _ = plainCancel(asOwner(context.WithoutCancel(ctx)), next, op.GetName()) })
+					}
+					return nil
+				}}
+			}}},
 		{Name: "disconnect-cancels", Doc: "Binds the work to the Wait that looks at it: when that call is aborted, the operation is cancelled.",
 			Breaks: []string{"cancel.isolation.rpc-abort"},
 			Fault: Fault{Service: func(next Service) Service {
