@@ -21,6 +21,9 @@ func whenAborts(ctx context.Context, how string) error {
 	m := map[string]targets.Method{"get": targets.Get, "list": targets.List, "wait for": targets.Wait}[how]
 	w.facts["how"] = fmt.Sprintf("an aborted %s", m)
 	w.facts["again"] = func() error { return whenAborts(ctx, how) }
+	if m == targets.Wait {
+		w.facts["waited"] = true
+	}
 	patience := 2 * w.requestFor()
 	if m != targets.Get {
 		// Found out with another operation: what the expiry of a Wait does to

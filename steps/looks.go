@@ -113,8 +113,8 @@ func (w *world) lookRequest(m targets.Method, timeout time.Duration) proto.Messa
 	return getRequest(w.it.name)
 }
 
-// unlessWaitAlone keeps a finding about many Waits only where two Waits that
-// expire do no harm: they have a requirement of their own.
+// unlessWaitAlone keeps a finding about many Waits, or aborted ones, only where two
+// Waits that expire do no harm: they have a requirement of their own.
 func (w *world) unlessWaitAlone(ctx context.Context, finding error) error {
 	op, err := w.startInProgress(ctx, targets.Running)
 	if err != nil {

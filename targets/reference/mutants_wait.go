@@ -319,6 +319,11 @@ func waitExpiryMutants() []Mutant {
 			Fault: Fault{Service: expiring(func(ctx context.Context, next Service, op *longrunningpb.Operation) (*longrunningpb.Operation, error) {
 				return op, next.Cancel(ctx, &longrunningpb.CancelOperationRequest{Name: op.GetName()})
 			})}},
+		{Name: "wait-starts-timer", Doc: "Sets a timer for every Wait, which cancels the operation, and is never stopped.", Breaks: []string{waitExpiry},
+			Fault: Fault{Service: waits(func(ctx context.Context, next Service, r *longrunningpb.WaitOperationRequest, _ *longrunningpb.Operation) (*longrunningpb.Operation, error) {
+				time.AfterFunc(observeTimeout/2, func() { _ = plainCancel(context.WithoutCancel(ctx), next, r.GetName()) })
+				return next.Wait(ctx, r)
+			})}},
 		{Name: "expiry-fails-operation", Doc: "Ends the operation with DEADLINE_EXCEEDED when a Wait expires.", Breaks: []string{waitExpiry},
 			Fault: Fault{Service: expiryEnds}},
 	}
