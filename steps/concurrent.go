@@ -46,7 +46,7 @@ func (w *world) burst(ctx context.Context, op, bystander *operation) ([]repetiti
 	out := make([]repetition, parallel)
 	stop := w.watch(ctx, bystander, w.requestFor()/20)
 	_ = together(parallel, func(i int) error {
-		out[i] = repetition{call: w.cancel(ctx, op), op: op}
+		out[i] = repetition{call: w.asSilence(w.cancel(ctx, op)), op: op}
 		return nil
 	})
 	stop()

@@ -155,11 +155,16 @@ func thenPrompt(ctx context.Context) error {
 		return w.refusedOf(w.it, last.call)
 	case last.control >= slowGet:
 		return inconclusive("Get of another operation took %v meanwhile: the target is too slow to judge by", last.control.Round(time.Millisecond))
-	case len(all) == 2 && last.tardy() && silent && w.hangs(ctx, w.facts["second"] != nil):
-		return inconclusive("such a cancel of a running operation brings no answer either: %v", last.err)
 	case len(all) == 2 && last.tardy():
+		answer := "the answer"
+		if silent {
+			if err := w.silentToo(ctx, last.call); err != nil {
+				return err
+			}
+			answer = "no answer"
+		}
 		return w.accuse(w.plan.requirement.ID, last.index, "an answer long before the operation has stopped",
-			fmt.Sprintf("%v for the answer, %v until it was done", last.Elapsed.Round(time.Millisecond), last.stopped.Round(time.Millisecond)),
+			fmt.Sprintf("%v for %s, %v until it was done", last.Elapsed.Round(time.Millisecond), answer, last.stopped.Round(time.Millisecond)),
 			"the cancel waits for the operation to stop")
 	case silent:
 		return inconclusive("the cancel brought no answer: %v", last.err)
@@ -169,21 +174,58 @@ func thenPrompt(ctx context.Context) error {
 	return nil
 }
 
-// hangs is the control of a cancel that brought no answer: it tells whether that
-// of a running operation, or the second one, brings none either.
-func (w *world) hangs(ctx context.Context, second bool) bool {
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
-		return false
-	}
-	if second {
-		if op, _, err = w.cancelOnce(ctx, op); err != nil {
-			return false
+// silentToo is the control of a cancel that brought no answer: whether it waits for the
+// operation to stop, or is never answered.
+func (w *world) silentToo(ctx context.Context, c call) error {
+	if w.facts["second"] != nil {
+		waits, err := w.repeatWaits(ctx)
+		if err == nil && !waits {
+			err = inconclusive("such a cancel brings no answer when the operation stops either: %v (see cancel.repeat.accepted)", c.err)
 		}
-		op.over.Store(true)
+		return err
+	}
+	control, err := w.controlCancel(ctx, targets.Running)
+	if err == nil && w.unanswered(control) {
+		err = inconclusive("such a cancel of a running operation brings no answer either: %v", c.err)
+	}
+	return err
+}
+
+// repeatWaits tells whether the second cancel of a slow operation, which the time of a
+// call is too short for, is answered when the operation stops: it is sent so late that
+// there is time enough.
+func (w *world) repeatWaits(ctx context.Context) (bool, error) {
+	op, err := w.startInProgress(ctx, targets.Slow)
+	if err != nil {
+		return false, err
+	}
+	op, s, err := w.cancelAndSettle(ctx, op)
+	if err != nil {
+		return false, err
+	}
+	if s.end != endedCancelled && s.end != endedOtherwise {
+		return false, inconclusive("%s", w.ineffective(op, s))
+	}
+	takes := s.received.Sub(op.acceptedAt())
+	if op, err = w.startInProgress(ctx, targets.Slow); err != nil {
+		return false, err
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return false, err
+	}
+	op.over.Store(true)
+	left := min(w.requestFor(), takes) / 2
+	if !sleep(ctx, time.Until(op.acceptedAt().Add(takes-left))) {
+		return false, stopped(ctx)
+	}
+	if err := w.inProgress(ctx, op); err != nil {
+		return false, err
 	}
 	c := w.cancel(ctx, op)
-	return c.err != nil && c.err.Kind == targets.TimedOut
+	if !w.unanswered(c) && c.Elapsed < left/2 {
+		return false, inconclusive("a second cancel that comes later is answered soon, after %v", c.Elapsed.Round(time.Millisecond))
+	}
+	return !w.unanswered(c), nil
 }
 
 // thenTold records which of the legal readings was seen.

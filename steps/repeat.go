@@ -160,7 +160,7 @@ func (w *world) repeat(ctx context.Context, op *operation) (repetition, error) {
 
 // answeredRepeat looks at what follows the answer to a repeated cancel.
 func (w *world) answeredRepeat(ctx context.Context, op *operation, c call) (repetition, error) {
-	r := repetition{call: c, op: op}
+	r := repetition{call: w.asSilence(c), op: op}
 	switch {
 	case ctx.Err() != nil:
 		return r, stopped(ctx)

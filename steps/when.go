@@ -302,7 +302,7 @@ func (w *world) silent(ctx context.Context, first call, again func() (call, erro
 			return stopped(ctx)
 		case err != nil:
 			return err
-		case c.err != nil:
+		case w.unanswered(c):
 			return inconclusive("no answer: %v; neither was the control call answered (%s)", first.err, what)
 		}
 		return nil
@@ -318,7 +318,7 @@ func (w *world) silent(ctx context.Context, first call, again func() (call, erro
 		if err != nil {
 			return err
 		}
-		if c.err == nil && !w.ranOut(c) {
+		if !w.unanswered(c) {
 			return inconclusive("no answer once (%v), but an answer on a fresh operation: %s", first.err, c.Status())
 		}
 	}
@@ -333,6 +333,17 @@ func (w *world) silent(ctx context.Context, first call, again func() (call, erro
 // over, which some libraries of servers say when the client's deadline comes.
 func (w *world) ranOut(c call) bool {
 	return c.Transport == targets.GRPC && isCode(c.Exchange, codes.DeadlineExceeded) && c.Elapsed >= w.requestFor()*9/10
+}
+
+// unanswered tells whether a call brought no answer, or none but that.
+func (w *world) unanswered(c call) bool { return c.err != nil || w.ranOut(c) }
+
+// asSilence takes an answer that says no more than that for none.
+func (w *world) asSilence(c call) call {
+	if w.ranOut(c) {
+		c.err = &targets.NoAnswer{Kind: targets.TimedOut, Err: context.DeadlineExceeded}
+	}
+	return c
 }
 
 // unlessUnknownIsSilent is a ruling where the cancel of an unknown name brings

@@ -41,11 +41,18 @@ func repeatMutants() []Mutant {
 			refuse(codes.Canceled, "OPERATION_CANCELLED", "the operation is cancelled"), legal),
 		{Name: "repeat-never-answered", Doc: "Queues a second cancel behind the first, which never leaves the queue.",
 			Breaks: []string{"cancel.repeat.accepted"},
-			Fault: Fault{Options: longEnough, Service: eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
-				if during {
-					return pass(ctx, forever)
+			Fault:  Fault{Options: longEnough, Service: eachCancel(neverAgain)}},
+		{Name: "quick-repeat-hangs", Doc: "Never answers a second cancel; but what is not slow to stop has stopped before the first is answered.",
+			Breaks: []string{"cancel.repeat.accepted"},
+			Fault:  Fault{Options: func(o *Options) { o.CancelDelay = -1 }, Service: eachCancel(neverAgain)}},
+		{Name: "repeat-times-out", Doc: "Never answers a second cancel. Its library says so when the deadline comes, but for those that come at once.",
+			Breaks: []string{"cancel.repeat.accepted"},
+			Fault: Fault{Options: longEnough, Service: eachCancel(func(ctx context.Context, next Service, name string, many int, during bool) error {
+				if deadline, ok := ctx.Deadline(); ok && during && many == 1 {
+					_ = pass(ctx, time.Until(deadline)-30*time.Millisecond)
+					return refuse(codes.DeadlineExceeded, "TOO_LATE", "deadline exceeded")
 				}
-				return plainCancel(ctx, next, name)
+				return neverAgain(ctx, next, name, many, during)
 			})}},
 		{Name: "fifth-cancel-never-answered", Doc: "Queues the cancels of an operation for its worker, in a queue with room for four.", Breaks: []string{legal},
 			Fault: Fault{Options: longEnough, Service: fullQueue(func(h history) bool { return h.cancels > 4 })}},
@@ -138,6 +145,14 @@ func repeatMutants() []Mutant {
 				})(shown)
 			}}},
 	}
+}
+
+// neverAgain never answers a cancel that comes while another is in effect.
+func neverAgain(ctx context.Context, next Service, name string, _ int, during bool) error {
+	if during {
+		return pass(ctx, forever)
+	}
+	return plainCancel(ctx, next, name)
 }
 
 // fullQueue never answers the cancel of an operation in progress where its history is so.
