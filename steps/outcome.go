@@ -122,7 +122,7 @@ func (w *world) oneResult(ctx context.Context, op *operation) error {
 	if op.acceptedAt().IsZero() && slices.ContainsFunc(w.repetitions(), func(r repetition) bool { return r.op == op && r.err == nil && transient(r.Exchange) }) {
 		return inconclusive("no cancel of the operation was accepted: the answers were transient")
 	}
-	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "%s of an operation do not bring about what one cancel does", w.describe())
+	finding := w.failAt(s.snapshot, "done with error code 1, as after one cancel", "the operation does not end after %s as after one", w.describe())
 	broken := s.end == endedWrongly || s.end == endedVanished || w.run.target.Guaranteed && (s.end == endedNever || s.end == endedOtherwise)
 	if !broken {
 		if op.acceptedAt().IsZero() {

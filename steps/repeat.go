@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lro-tools/conform/targets"
@@ -238,11 +239,13 @@ func (w *world) giveUp(ctx context.Context, op *operation, how surrender) (repet
 
 // describe tells in words what a scenario did to its operation.
 func (w *world) describe() string {
-	switch n := len(w.repetitions()); {
-	case w.plan.requirement.ID == "cancel.deadline.safe":
+	switch id, n := w.plan.requirement.ID, len(w.repetitions()); {
+	case id == "cancel.deadline.safe":
 		return "a cancel that was given up and sent again"
+	case strings.HasPrefix(id, "cancel.concurrent."):
+		return fmt.Sprintf("%d cancels at once", n)
 	case n > 0:
-		return fmt.Sprintf("%d cancels", n)
+		return fmt.Sprintf("%d cancels", 1+n) // the first is no repetition
 	}
 	return "the cancel"
 }
