@@ -182,6 +182,10 @@ func readInt(v any) (int64, bool) {
 // error code 1.
 func (s snapshot) cancelled() bool { return s.done && s.hasError && s.codeRead && s.code == 1 }
 
+// withoutResult tells whether the snapshot is of an operation that is done, and has
+// neither result.
+func (s snapshot) withoutResult() bool { return s.done && !s.hasError && !s.hasResponse }
+
 // unreadable is a ruling on a done operation whose result is not in a form that
 // can be compared with that of another answer: the invariants own the form.
 func (s snapshot) unreadable() error {

@@ -111,6 +111,8 @@ func (w *world) judgeContest(ctx context.Context, c *contest, all []*contest) er
 	switch {
 	case c.lost != nil:
 		return w.fail(c.lost.call, "the operation, as it ended", "the operation is gone after its cancel raced its end")
+	case c.cancel.Accepted() && last.withoutResult() && w.freeHaveResults():
+		return w.failAt(last, "an error or a response, as those have that nobody cancelled", "the operation has ended with neither result, after %s", how)
 	case c.cancel.Accepted() && last.done && last.hasResponse:
 		w.observe("cancel.race.ok-then-success", "a cancel near the end was accepted, and the operation ended with its response")
 	case w.deniesEffect(c.cancel) && last.cancelled():
@@ -119,6 +121,17 @@ func (w *world) judgeContest(ctx context.Context, c *contest, all []*contest) er
 		return w.neverEnds(ctx, c.op)
 	}
 	return nil
+}
+
+// freeHaveResults tells whether the operations that nobody cancelled have ended with
+// results: some services might not provide them, but a cancelled operation has one
+// (semantics, history oracle 4).
+func (w *world) freeHaveResults() bool {
+	free, _ := w.facts["free"].([]*operation)
+	return !slices.ContainsFunc(free, func(op *operation) bool {
+		end, ended := op.end()
+		return !ended || end.withoutResult()
+	})
 }
 
 // neverEnds judges an operation whose end no client has seen. All of settle must

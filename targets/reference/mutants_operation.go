@@ -37,6 +37,15 @@ func resultMutants() []Mutant {
 					op.Result = nil
 				}
 			}, "operation.result.present"),
+		{Name: "done-without-result-though-cancelled", Breaks: []string{"operation.result.present"},
+			Doc: "Gives no response of an operation that ends as it would have although it was cancelled near its end, nor of any other.",
+			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: func(next Service) Service {
+				return lateCancelCompletes(seen(func(op *longrunningpb.Operation) {
+					if op.GetResponse() != nil {
+						op.Result = nil
+					}
+				})(next))
+			}}},
 		edited("failure-code-500", "Ends a failed operation with an HTTP status for its code.",
 			func(h history, op *longrunningpb.Operation) {
 				if h.kind == Failing && op.GetError() != nil && !isCancelled(op) {

@@ -160,6 +160,13 @@ func raceMutants() []Mutant {
 					setState(op, running)
 				}
 			}, "operation.terminal.done-monotonic"),
+		edited("race-ends-empty", "Ends an operation whose cancel meets its end without a result: either side leaves that to the other.",
+			func(h history, op *longrunningpb.Operation) {
+				if late(h, 0.08) {
+					op.Result = nil
+					setState(op, "STOPPED")
+				}
+			}, "operation.result.present"),
 		{Name: "race-deletes", Doc: "Purges an operation that was cancelled near its end.", Breaks: []string{one},
 			Fault: Fault{Options: lastsLonger, Service: losingRaces(func(h history, op *longrunningpb.Operation) bool {
 				return isCancelled(op) && late(h, 0.3)

@@ -47,17 +47,7 @@ func racesVariants() []Variant {
 				}
 			})}},
 		{Name: "late-cancel-completes", Alone: true, Doc: "Accepts a cancel near the end of an operation, which ends as it would have nevertheless.",
-			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: func(next Service) Service {
-				known := newLedger(next)
-				return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
-					h, ok := known.of(r.GetName())
-					op := peek(ctx, known.Service, r.GetName())
-					if ok && h.lasts > 0 && time.Since(h.begun) > h.lasts/2 && op != nil && !op.GetDone() {
-						return nil
-					}
-					return next.Cancel(ctx, r)
-				}}
-			}}},
+			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: lateCancelCompletes}},
 		{Name: "one-case-of-ids", Doc: "Takes no ids with capitals, or of more than one segment.",
 			Fault: Fault{Service: func(next Service) Service { return lowerIDs{next} }}},
 		{Name: "often-busy", Doc: "Answers UNAVAILABLE to every ninth Get.",
@@ -83,6 +73,20 @@ func racesVariants() []Variant {
 		{Name: "queue-moves", Doc: "Starts a queued operation soon, and ends it, while a cancel of it waits for a worker.",
 			Fault: Fault{Service: func(next Service) Service { return movingQueue{ofKind(Pending, waitsForWorker)(next)} }}},
 	}
+}
+
+// lateCancelCompletes is the hook of a service that accepts a cancel in the second half
+// of an operation that ends by itself, and lets it end as it would have.
+func lateCancelCompletes(next Service) Service {
+	known := newLedger(next)
+	return canceller{known, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+		h, ok := known.of(r.GetName())
+		op := peek(ctx, known.Service, r.GetName())
+		if ok && h.lasts > 0 && time.Since(h.begun) > h.lasts/2 && op != nil && !op.GetDone() {
+			return nil
+		}
+		return next.Cancel(ctx, r)
+	}}
 }
 
 // lowerIDs is a Service that takes chosen ids of lower-case letters, digits
