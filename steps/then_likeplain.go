@@ -194,7 +194,7 @@ func (w *world) formTakesEffect(ctx context.Context, form string) (bool, error) 
 		return false, inconclusive("a cancel by %s is answered %s", form, c.Status())
 	}
 	s, err := w.settle(ctx, op)
-	return s.end != endedNever, err
+	return !w.missesEffect(s), err
 }
 
 // formAccepted tells whether a cancel in a form is accepted on a fresh operation.

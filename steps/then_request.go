@@ -35,57 +35,6 @@ func (w *world) controlAccepted(ctx context.Context) error {
 	return err
 }
 
-// formEffective judges that a form that was accepted takes effect, where the
-// effect is guaranteed and the plain cancel has it.
-func (w *world) formEffective(ctx context.Context, c call) error {
-	if errorAsSuccess(c.Exchange) {
-		if err := w.unlessErrorsSucceed(ctx, c); err != nil {
-			return err
-		}
-		return w.fail(c, "an error status, or the effect of a cancel", "a cancel by %s is refused with the status of success", w.facts["form"])
-	}
-	s, err := w.settle(ctx, w.it)
-	switch {
-	case err != nil || s.end == endedCancelled:
-		return err
-	case s.end != endedNever || !w.run.target.Guaranteed:
-		return inconclusive("%s", w.ineffective(w.it, s))
-	}
-	finding := w.failAt(s.snapshot, "done with error code 1, as after the plain cancel",
-		"a cancel by %s is accepted and has no effect, while the plain cancel has", w.facts["form"])
-	tries := 1 // it may be any cancel that is lost now and then
-	if w.requested(s.snapshot) {
-		tries++ // or got stuck on its way, whatever its form
-	}
-	for range tries {
-		op, c, err := w.repeatForm(ctx)
-		if err != nil {
-			return err
-		}
-		again, err := w.settle(ctx, op)
-		switch {
-		case err != nil:
-			return err
-		case !c.Accepted() || again.end != endedNever:
-			return inconclusive("without effect once, but not again: %v", finding)
-		}
-	}
-	if role := w.controlRole(); role != targets.Running {
-		if err := w.oneDoes(ctx, role); err != nil {
-			return err
-		}
-	}
-	return w.unlessOneDoes(ctx, targets.Running, finding)
-}
-
-// requested tells whether an operation's metadata shows that its cancellation
-// was requested.
-func (w *world) requested(s snapshot) bool {
-	set, _ := requestedFlag(w.metadata(s))
-	state := w.metadataState(s)
-	return set || state == "CANCELLING" || state == "CANCELLED"
-}
-
 // formSilent judges a form that brought no answer: the plain cancel is the
 // control.
 func (w *world) formSilent(ctx context.Context, first call, want string) error {
@@ -198,7 +147,7 @@ func thenPathAlone(ctx context.Context) error {
 		if err := w.formEffective(ctx, c); isViolation(err) || ctx.Err() != nil {
 			return w.unlessWithoutOtherToo(ctx, err, func(op *operation, c call) bool {
 				s, err := w.settle(ctx, op)
-				return c.Accepted() && err == nil && s.end == endedNever
+				return c.Accepted() && err == nil && w.missesEffect(s)
 			})
 		}
 	case faulty(c):

@@ -13,6 +13,7 @@ func Mutants() []Mutant {
 		requestMutants(),
 		formMutants(),
 		stuckMutants(),
+		formEndsMutants(),
 		routeMutants(),
 		nameCaseMutants(),
 		pathCaseMutants(),
