@@ -46,7 +46,7 @@ type listing struct {
 	last    call                // the last page, or the call that was refused
 	refused bool                // the list was not given
 	unknown *call               // the page that shows the name of no operation; nil where none does
-	recased []string            // names that differ only in case from those of the case's operations
+	nearly  []string            // names that are nearly those of the case's operations
 	ours    map[string]snapshot // the case's operations, and others of this run that are not done, by the name that List shows
 }
 
@@ -63,14 +63,33 @@ func (l listing) find(op *operation) (snapshot, bool) {
 	return snapshot{}, false
 }
 
-// recasedOf is a name that is listed and differs from that of an operation only in
-// case; "" where none is.
-func (l listing) recasedOf(op *operation) string {
-	i := slices.IndexFunc(l.recased, func(name string) bool { return strings.EqualFold(op.name, name) })
-	if i < 0 {
-		return ""
+// nearlyOf is a name that is listed and nearly that of an operation, with how it
+// differs; "" where none is.
+func (l listing) nearlyOf(op *operation) (name, how string) {
+	for _, name := range l.nearly {
+		if how := differs(op.name, name); how != "" {
+			return name, how
+		}
 	}
-	return l.recased[i]
+	return "", ""
+}
+
+// differs tells how a name that is nearly another one differs from it; "" where it
+// does not, or is quite another.
+func differs(own, name string) string {
+	switch {
+	case name == own:
+		return ""
+	case strings.EqualFold(own, name):
+		return "differs from its name only in case"
+	case strings.TrimSpace(name) == own:
+		return "is its name with blanks around it"
+	case name != "" && strings.HasSuffix(own, "/"+name):
+		return "is only the last part of its name"
+	case strings.HasSuffix(name, "/"+own):
+		return "is its name with more in front of it"
+	}
+	return ""
 }
 
 // shows tells whether a listing has an entry of an operation.
@@ -160,8 +179,8 @@ func (w *world) readPage(c call, into *listing) (next string, err error) {
 			w.meetsNamesakeOf(name)
 		}
 		mine := w.isMine(name)
-		if !mine && !w.run.owns(name) && w.isRecased(name) {
-			into.recased = append(into.recased, name)
+		if !mine && !w.run.owns(name) && w.isNearlyMine(name) {
+			into.nearly = append(into.nearly, name)
 		}
 		if !mine && !w.run.owns(name) {
 			continue
@@ -205,12 +224,11 @@ func (w *world) isMine(name string) bool {
 	return false
 }
 
-// isRecased tells whether a name differs only in case from that of an operation of
-// this case.
-func (w *world) isRecased(name string) bool {
+// isNearlyMine tells whether a name is nearly that of an operation of this case.
+func (w *world) isNearlyMine(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.ContainsFunc(w.mine, func(op *operation) bool { return op.name != name && strings.EqualFold(op.name, name) })
+	return slices.ContainsFunc(w.mine, func(op *operation) bool { return differs(op.name, name) != "" })
 }
 
 // untilListed reads the list again until visit says that it is enough, or

@@ -64,3 +64,20 @@ func TestIDsArePercentEncoded(t *testing.T) {
 		assert.Equal(t, tt.changed, changed)
 	}
 }
+
+func TestDiffers(t *testing.T) {
+	const own = "projects/p/operations/a/B"
+	for name, want := range map[string]string{
+		own:                              "",
+		"":                               "",
+		"b":                              "",
+		"projects/p/operations/a/b":      "differs from its name only in case",
+		own + " ":                        "is its name with blanks around it",
+		"a/B":                            "is only the last part of its name",
+		"//example.test/" + own:          "is its name with more in front of it",
+		"projects/p/operations/a/B2":     "",
+		"projects/other/operations/a/Bc": "",
+	} {
+		assert.Equal(t, want, differs(own, name), "%q", name)
+	}
+}

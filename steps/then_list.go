@@ -56,8 +56,8 @@ func givenListed(ctx context.Context, role string) error {
 // notListed rules on an operation in progress that a list does not show.
 func (w *world) notListed(op *operation, l listing) error {
 	why := fmt.Sprintf("it may be limited to other operations (key %s.list)", w.plan.transport)
-	if other := l.recasedOf(op); other != "" {
-		why = fmt.Sprintf("it shows %q, which differs from its name %q only in case", other, op.name)
+	if other, how := l.nearlyOf(op); other != "" {
+		why = fmt.Sprintf("it shows %q, which %s: %q", other, how, op.name)
 	}
 	return inconclusive("List of %q does not show an operation in progress within settle (%v): %s", w.ep.List, w.settleFor(), why)
 }
