@@ -42,6 +42,11 @@ Feature: Cancelling more than once
       When the client cancels it twice
       Then it has one result
 
+    Scenario: Two cancels in a row of an operation that is slow to stop have one outcome
+      Given a slow operation
+      When the client cancels it twice in a row
+      Then it has one result
+
     Scenario Outline: Three cancels of a <kind> operation have one outcome
       Given a <kind> operation
       When the client cancels it three times

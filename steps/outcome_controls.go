@@ -9,29 +9,40 @@ import (
 )
 
 // unlessRepeatsToo keeps a finding only where as many cancels that follow one
-// upon the other, each answered, do no such harm: cancel.repeat.* owns that.
-// Other errors stay.
+// upon the other, each answered, do no such harm, nor do two or three without a
+// pause: cancel.repeat.* owns that. Other errors stay.
 func (w *world) unlessRepeatsToo(ctx context.Context, finding error) error {
 	if !isViolation(finding) {
 		return finding
 	}
-	role := targets.Running
+	roles := []targets.Role{targets.Running}
 	if w.run.role(targets.Slow) == nil {
-		role = targets.Slow // leaves time for repeated cancels
+		roles[0] = targets.Slow // leaves time for repeated cancels
 	}
-	err := w.repeatsDoNoHarm(ctx, role)
-	if err == nil && w.it.role != role {
-		err = w.repeatsDoNoHarm(ctx, w.it.role)
+	if w.it.role != roles[0] {
+		roles = append(roles, w.it.role)
 	}
-	if err != nil {
-		return err
+	for _, role := range roles {
+		for _, s := range [...]series{{parallel, repeatPause}, {2, 0}, {3, 0}} {
+			if err := w.repeatsDoNoHarm(ctx, role, s); err != nil {
+				return err
+			}
+		}
 	}
 	return finding
 }
 
+// A series is how many cancels follow one upon the other, with a pause before each
+// but the first. Where a second takes the first back, what becomes of many depends on
+// whether they are odd or even when the work hears of them.
+type series struct {
+	cancels int
+	pause   time.Duration
+}
+
 // repeatsDoNoHarm cancels one operation as unlessRepeatsToo tells; the error is a
 // ruling.
-func (w *world) repeatsDoNoHarm(ctx context.Context, role targets.Role) error {
+func (w *world) repeatsDoNoHarm(ctx context.Context, role targets.Role, s series) error {
 	op, err := w.startInProgress(ctx, role)
 	if err != nil {
 		return err
@@ -41,7 +52,10 @@ func (w *world) repeatsDoNoHarm(ctx context.Context, role targets.Role) error {
 		return err
 	}
 	var all []repetition
-	for range parallel - 1 {
+	for range s.cancels - 1 {
+		if !sleep(ctx, s.pause) {
+			return stopped(ctx)
+		}
 		r, err := w.repeat(ctx, op)
 		if err != nil {
 			return err
@@ -49,9 +63,6 @@ func (w *world) repeatsDoNoHarm(ctx context.Context, role targets.Role) error {
 		all = append(all, r)
 		if r.err != nil {
 			break
-		}
-		if !sleep(ctx, repeatPause) {
-			return stopped(ctx)
 		}
 	}
 	if err := w.doNoHarm(ctx, op, all); err != nil {

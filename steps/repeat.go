@@ -12,6 +12,7 @@ import (
 func repeatSteps() []definition {
 	return []definition{
 		step(`the client cancels it (twice|three times|ten times)`, whenCancelsTimes),
+		step(`the client cancels it twice in a row`, whenCancelsInARow),
 		step(`the client cancels it three times by sending (.+)`, whenCancelsTimesInForm),
 		step(`the client cancels it until it has ended, and some more`, whenCancelsPastEnd),
 		step(`the client cancels it again before it has stopped`, whenCancelsAgain),
@@ -52,7 +53,21 @@ func whenCancelsTimes(ctx context.Context, count string) error {
 	return w.repeatTimes(ctx, op, map[string]int{"twice": 2, "three times": 3, "ten times": 10}[count], func() call { return w.cancel(ctx, op) })
 }
 
-// whenCancelsTimesInForm does so by requests of a certain form.
+// whenCancelsInARow cancels one operation twice, the second time as soon as the first
+// is answered, also where it takes long to stop: its work may not have heard of either.
+func whenCancelsInARow(ctx context.Context) error {
+	w := of(ctx)
+	op, err := w.cancelIt(ctx)
+	if err != nil {
+		return err
+	}
+	op.over.Store(true)
+	r, err := w.repeat(ctx, op)
+	w.facts["repetitions"] = []repetition{r}
+	return err
+}
+
+// whenCancelsTimesInForm cancels one operation several times by requests of a certain form.
 func whenCancelsTimesInForm(ctx context.Context, form string) error {
 	w := of(ctx)
 	if err := whenCancelsInForm(ctx, form); err != nil {

@@ -266,6 +266,8 @@ func kindMutants() []Mutant {
 		mutant(Pending, "pending-begins-all-the-same", "Marks what is cancelled in its queue, which the worker that takes it up does not look at.", beginsAllTheSame, "cancel.accept.pending"),
 		mutant(Failing, "failed-finished-invalid", "Takes the cancel of what has failed for a malformed request.", refuseFinished(codes.InvalidArgument), "cancel.finished.status-preferred"),
 		mutant(Slow, "slow-toggles", "Takes the second cancel of what has not stopped yet for the opposite of the first.", toggles, "cancel.repeat.single-outcome"),
+		mutant(Slow, "slow-toggles-until-heard", "Takes the second cancel of work that has not heard of the first for its opposite: it listens 150 ms later.",
+			togglesUntilHeard(150*time.Millisecond), "cancel.repeat.single-outcome"),
 		mutant(Slow, "slow-repeat-waits", "Has a second cancel wait for what the first has begun, for 1.6 s at most.", eachCancel(func(ctx context.Context, next Service, name string, _ int, during bool) error {
 			if during {
 				short, stop := context.WithTimeout(ctx, 1600*time.Millisecond)

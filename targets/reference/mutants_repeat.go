@@ -2,6 +2,7 @@ package reference
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
@@ -128,6 +129,8 @@ func repeatMutants() []Mutant {
 		{Name: "repeat-resumes", Doc: "Toggles: a second cancel takes the first back.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault:  Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: toggles}},
+		{Name: "repeat-resumes-until-heard", Doc: "Toggles a mark that the worker looks at 50 ms after the first cancel: a second before takes it back.",
+			Breaks: []string{"cancel.repeat.single-outcome"}, Fault: Fault{Service: togglesUntilHeard(50 * time.Millisecond)}},
 		{Name: "repeat-aborts", Doc: "Ends an operation that is cancelled again while it stops as aborted.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
@@ -199,4 +202,47 @@ func toggles(next Service) Service {
 		}
 		return plainCancel(ctx, next, name)
 	})(shown)
+}
+
+// togglesUntilHeard is the hook of a service whose second cancel takes the first back,
+// and so on, until the worker looks whether it was cancelled, some time after the first.
+func togglesUntilHeard(after time.Duration) func(Service) Service {
+	return func(next Service) Service {
+		type mark struct {
+			first time.Time
+			times int
+		}
+		var mu sync.Mutex
+		marks := map[string]mark{}
+		shown := seen(func(op *longrunningpb.Operation) {
+			mu.Lock()
+			defer mu.Unlock()
+			m, cancelled := marks[op.GetName()]
+			if !cancelled || m.times%2 == 1 && time.Since(m.first) >= after {
+				return
+			}
+			op.Done, op.Result = false, nil
+			setState(op, cancelling)
+			if m.times%2 == 0 {
+				setState(op, running)
+			}
+		})(next)
+		return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
+			if op := peek(ctx, next, name); op == nil || op.GetDone() {
+				return plainCancel(ctx, next, name)
+			}
+			mu.Lock()
+			m := marks[name]
+			switch heard := time.Since(m.first) >= after; {
+			case !heard:
+				m.times++
+			case m.times%2 == 0:
+				m = mark{time.Now(), 1}
+			}
+			marks[name] = m
+			mu.Unlock()
+			_ = plainCancel(ctx, next, name)
+			return nil
+		})(shown)
+	}
 }
