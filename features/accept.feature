@@ -114,3 +114,8 @@ Feature: An accepted cancel
       Given a slow operation
       When the client cancels it twice
       Then its metadata shows the request
+
+    Scenario: The request that the metadata showed still shows after another
+      Given a running operation
+      When the client cancels it once more as soon as its metadata shows the request
+      Then its metadata shows the request

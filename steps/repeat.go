@@ -16,6 +16,7 @@ func repeatSteps() []definition {
 		step(`the client cancels it three times by sending (.+)`, whenCancelsTimesInForm),
 		step(`the client cancels it until it has ended, and some more`, whenCancelsPastEnd),
 		step(`the client cancels it again before it has stopped`, whenCancelsAgain),
+		step(`the client cancels it once more as soon as its metadata shows the request`, whenCancelsShown),
 		step(`sixteen clients cancel it at once`, whenCancelsAtOnce),
 		step(`the client gives up a cancel early and sends it again`, whenGivesUp),
 		step(`the repeated cancels are accepted`, thenRepeatsAccepted),
@@ -167,6 +168,38 @@ func whenCancelsAgain(ctx context.Context) error {
 	}
 	w.facts["call"] = r.call
 	return nil
+}
+
+// whenCancelsShown cancels an operation once more when its metadata shows that the
+// first cancel was requested and it is still in progress, and looks on: what the
+// second does to the request is seen only where no third heals it.
+func whenCancelsShown(ctx context.Context) error {
+	w := of(ctx)
+	op, err := w.cancelIt(ctx)
+	if err != nil {
+		return err
+	}
+	op.over.Store(true)
+	shown := false
+	if _, err = w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) {
+		set, _ := requestedFlag(w.metadata(l.snapshot))
+		shown = set && l.found && !l.done
+		return shown || !l.found || l.done, nil
+	}); err != nil {
+		return err
+	}
+	if !shown {
+		return inapplicable("the metadata does not show the request while the operation is still in progress")
+	}
+	r, err := w.repeat(ctx, op)
+	switch {
+	case err != nil:
+		return err
+	case r.err != nil:
+		return inconclusive("the repeated cancel brought no answer: %v (see cancel.repeat.accepted)", r.err)
+	}
+	_, err = w.poll(ctx, op, w.observeFor(), func(l look) (bool, error) { return !l.found || l.done, nil })
+	return err
 }
 
 // repeat cancels an operation again.

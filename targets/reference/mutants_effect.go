@@ -136,6 +136,16 @@ func acceptanceMutants() []Mutant {
 				}
 				return nil
 			}))}},
+		{Name: "second-cancel-takes-back", Doc: "Takes the second cancel of what it stops at leisure for the opposite of the first, and a third for the first again.",
+			Breaks: []string{"cancel.effect.requested-flag"},
+			Fault: Fault{Target: bestEffort, Options: longEnough, Service: ofKind(Running, remembering(func(h history, op *longrunningpb.Operation) error {
+				if h.cancels == 2 && h.again == 0 {
+					op.Done, op.Result = false, nil
+					setState(op, running)
+					dropFlag(op)
+				}
+				return nil
+			}))}},
 		{Name: "wait-leaves-deaf", Doc: "Loses the cancel of an operation that a Wait has expired for.",
 			Breaks: []string{"cancel.effect.best-effort"}, Fault: Fault{Service: func(next Service) Service {
 				expired := newNameSet()

@@ -31,7 +31,6 @@ func optionVariants() []Variant {
 	looksFirst := func(name, doc string, code codes.Code) Variant {
 		return Variant{Name: name, Alone: true, Doc: doc, Fault: Fault{Options: noCancel, Service: refuseFinished(code)}}
 	}
-	bestEffort := func(t *targets.Target) { t.Guaranteed = false }
 	return []Variant{
 		without("no-cancel", "Has no cancel and says so.", noCancel),
 		{Name: "no-cancel-raw-status", Alone: true, Doc: "Has no cancel, and says so by a raw google.rpc.Status whose message is empty, and left out: a note.",
@@ -143,3 +142,6 @@ func formVariants() []Variant {
 			})}},
 	}
 }
+
+// bestEffort describes a server that promises nothing of what comes of a cancel.
+func bestEffort(t *targets.Target) { t.Guaranteed = false }
