@@ -125,7 +125,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, "", rest.List, "operations is GET {url}/operations")
 	assert.Equal(t, "operations", grpc.List, "verbatim")
 	assert.Nil(t, rest.Wait)
-	assert.Nil(t, grpc.Types)
+	assert.NotNil(t, grpc.Types, "what is seen of no known type is asked for")
 	assert.Nil(t, grpc.Prepare)
 	assert.True(t, rest.Judge && grpc.Judge)
 }

@@ -276,3 +276,37 @@ func TestTypesThatAreNotLinkedIn(t *testing.T) {
 	_, ok = end.Types.Decode(url, []byte{0xff})
 	assert.False(t, ok)
 }
+
+// Where nothing wants types before the first call, the server is asked for them once,
+// when it sends a value of a type that is not known.
+func TestTypesThatAreSeenLater(t *testing.T) {
+	progress := []byte("\x0a\x07RUNNING")
+	const url = "type.googleapis.com/test.jobs.Progress"
+	for name, tt := range map[string]struct {
+		describe func(*grpc.Server)
+		known    bool
+	}{"described": {describeJobs(t), true}, "no reflection": {nil, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := newGRPCServer(t, tt.describe)
+			target := parsed(t, "grpc: {address: '"+s.address+"', plaintext: true}\nauth: {bearer: s3cret-token}", LoadOptions{})
+			end := target.Endpoints[GRPC]
+			assert.Nil(t, end.Prepare, "nothing wants types yet")
+			doc, ok := end.Types.Decode("type.googleapis.com/google.protobuf.Empty", nil)
+			assert.True(t, ok)
+			assert.Equal(t, map[string]any{}, doc)
+			assert.Zero(t, s.asked.Load(), "what is linked in is known")
+			for range 2 {
+				doc, ok = end.Types.Decode(url, progress)
+				require.Equal(t, tt.known, ok)
+				if ok {
+					assert.Equal(t, map[string]any{"state": "RUNNING"}, doc)
+				}
+			}
+			asked := s.asked.Load()
+			_, ok = end.Types.Decode("type.googleapis.com/no.such.Type", progress)
+			assert.False(t, ok)
+			assert.Equal(t, asked, s.asked.Load(), "the server is asked once")
+			assert.Zero(t, s.open.Load())
+		})
+	}
+}

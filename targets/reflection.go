@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -38,8 +39,8 @@ type describer struct {
 	err   error
 }
 
-// describe makes the describer of an endpoint, if a recipe or the metadata's
-// state wants types, and lets Prepare ask it.
+// describe makes the describer of an endpoint, and lets Prepare ask it if a recipe
+// or the metadata's state wants types.
 func (w *wiring) describe(end *Endpoint, metadataState bool) {
 	t := &describer{conn: *w.draft.grpc, all: metadataState, timeout: w.target.Timeouts.Request, turn: make(chan struct{}, 1)}
 	var sets []*protoregistry.Files
@@ -51,9 +52,11 @@ func (w *wiring) describe(end *Endpoint, metadataState bool) {
 		}
 	}
 	w.types = t
-	if metadataState {
-		end.Types = &anyTypes{reflected: t, sets: sets}
+	types := &anyTypes{reflected: t, sets: sets}
+	if !t.all {
+		types.wider = &describer{conn: t.conn, all: true, timeout: min(t.timeout, lateTimeout), turn: make(chan struct{}, 1)}
 	}
+	end.Types = types
 	if t.all || len(t.services) > 0 {
 		// That there is no reflection is no reason not to call the server: the
 		// recipe that needed it tells.
@@ -176,20 +179,38 @@ func (t *describer) askVersion(ctx context.Context, version string) (files *prot
 	return protodesc.FileOptions{AllowUnresolvable: true}.NewFiles(set)
 }
 
+// lateTimeout bounds an inquiry in the midst of a run.
+const lateTimeout = 2 * time.Second
+
 // anyTypes decodes values of Any by what the server and protosets describe.
 type anyTypes struct {
 	reflected *describer
 	sets      []*protoregistry.Files
+	// wider describes all services, where Prepare does not ask for them; nil where it does.
+	wider *describer
+	late  sync.Once
 }
 
-// Decode renders a value. It never asks the server: what Prepare has not found
-// is not known.
+// Decode renders a value. Where Prepare has not asked for all that the server
+// describes, the first value of a type that is not known has it asked, once: a
+// run that sees no such value opens no stream.
 func (a *anyTypes) Decode(typeURL string, value []byte) (any, bool) {
-	sets := a.sets
+	sets := append(slices.Clone(a.sets), nil)
 	if files := a.reflected.found(); files != nil {
 		sets = append([]*protoregistry.Files{files}, sets...)
 	}
-	for _, files := range append(slices.Clone(sets), nil) {
+	if doc, known, ok := decodeBy(sets, typeURL, value); known || a.wider == nil {
+		return doc, ok
+	}
+	a.late.Do(func() { _, _ = a.wider.known(context.Background()) })
+	doc, _, ok := decodeBy([]*protoregistry.Files{a.wider.found()}, typeURL, value)
+	return doc, ok
+}
+
+// decodeBy renders a value by the first files that describe its type; nil stands
+// for the types that are linked in. known tells whether any do.
+func decodeBy(sets []*protoregistry.Files, typeURL string, value []byte) (doc any, known, ok bool) {
+	for _, files := range sets {
 		resolver := typesOf{files}
 		t, err := resolver.FindMessageByURL(typeURL)
 		if err != nil {
@@ -197,12 +218,12 @@ func (a *anyTypes) Decode(typeURL string, value []byte) (any, bool) {
 		}
 		m := t.New().Interface()
 		if err := (proto.UnmarshalOptions{Resolver: resolver}).Unmarshal(value, m); err != nil {
-			return nil, false
+			return nil, true, false
 		}
 		doc, _, err := renderMessage(m, resolver)
-		return doc, err == nil
+		return doc, true, err == nil
 	}
-	return nil, false
+	return nil, false, false
 }
 
 // found returns what is known already; nil where nothing is.
