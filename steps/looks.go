@@ -59,13 +59,34 @@ func whenPolls(ctx context.Context, how string) error {
 			return err
 		}
 		w.listWhole(ctx)
-		return nil
+		return w.pollLater(ctx, targets.List)
 	}
 	if err := w.offered(ctx, targets.Wait); err != nil {
 		return err
 	}
 	w.facts["waited"] = true
-	return w.pollBy(ctx, targets.Wait, pollsDear)
+	if err := w.pollBy(ctx, targets.Wait, pollsDear); err != nil {
+		return err
+	}
+	return w.pollLater(ctx, targets.Wait)
+}
+
+// pollsLater is how many lists or waits follow over the observation window, the last
+// at its end.
+const pollsLater = 3
+
+// pollLater goes on listing or waiting, at leisure: what that does to an operation may
+// depend on how long it has gone on.
+func (w *world) pollLater(ctx context.Context, m targets.Method) error {
+	for range pollsLater {
+		if err := w.lookOn(ctx, w.it, w.observeFor()/pollsLater); err != nil {
+			return err
+		}
+		if err := w.pollBy(ctx, m, 1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pollTimeout is how long each of many Waits may last.

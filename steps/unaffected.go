@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"time"
 
 	"github.com/lro-tools/conform/targets"
 )
@@ -96,8 +97,8 @@ func (w *world) unlessReachedOnce(ctx context.Context, finding error, send func(
 }
 
 // unlessIdleToo keeps the finding that an operation was touched only where one
-// that is looked at as often, and listed, and of which nothing else is asked, is not:
-// cancel.isolation.get-no-effect owns that. Other errors stay.
+// that is looked at as often, and listed at the same age, and of which nothing else is
+// asked, is not: cancel.isolation.get-no-effect owns that. Other errors stay.
 func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error) error {
 	if !isViolation(finding) || w.plan.requirement.ID == getNoEffect || w.run.scarce(targets.Running) {
 		return finding
@@ -106,17 +107,22 @@ func (w *world) unlessIdleToo(ctx context.Context, op *operation, finding error)
 	if err != nil {
 		return finding
 	}
-	w.listWhole(ctx) // other cases may list at any time
-	if err := w.goesOnIdle(ctx, idle, 2*len(op.snapshots)+abortedToo); err != nil {
+	if err := w.goesOnIdle(ctx, idle, min(op.seenFor(), w.oldAfter()), 2*len(op.snapshots)+abortedToo); err != nil {
 		return disturbed("an operation that is only looked at, and listed, does not go on either (see %s): %v", getNoEffect, err)
 	}
 	return finding
 }
 
-// goesOnIdle looks at an operation so many times, and for the observation window after
-// that: what comes of looks may come late.
-func (w *world) goesOnIdle(ctx context.Context, idle *operation, looks int) error {
+// goesOnIdle lists an operation when it has that age, looks at it so often, and then
+// for the observation window, as what comes of looks may come late: the error tells
+// that it does not go on.
+func (w *world) goesOnIdle(ctx context.Context, idle *operation, age time.Duration, looks int) error {
 	judge := func(l look) (bool, error) { return false, w.judgeUnaffected(idle, l, "looks alone") }
+	w.listWhole(ctx) // other cases may list at any time
+	if _, err := w.poll(ctx, idle, age-time.Since(idle.begun), judge); err != nil {
+		return err
+	}
+	w.listWhole(ctx)
 	for range looks {
 		l, err := w.get(ctx, idle)
 		if err == nil {
@@ -128,6 +134,14 @@ func (w *world) goesOnIdle(ctx context.Context, idle *operation, looks int) erro
 	}
 	_, err := w.poll(ctx, idle, w.observeFor(), judge)
 	return err
+}
+
+// seenFor is how old an operation was when it was last seen.
+func (op *operation) seenFor() time.Duration {
+	if n := len(op.snapshots); n > 0 {
+		return op.snapshots[n-1].received.Sub(op.begun)
+	}
+	return 0
 }
 
 const (

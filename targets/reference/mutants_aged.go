@@ -6,6 +6,8 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
+
+	"github.com/lro-tools/conform/targets"
 )
 
 // agedAfter is how old an operation is when mutants have forgotten how to cancel it:
@@ -13,7 +15,7 @@ import (
 // started before all others.
 const agedAfter = 9 * observeTimeout / 2
 
-// agedMutants are wrong about cancelling what began, or ended, long ago.
+// agedMutants are wrong about what began, or ended, a while or long ago.
 func agedMutants() []Mutant {
 	forgotten := func(h history, op *longrunningpb.Operation) bool {
 		return op.GetResponse() != nil && !h.ended.IsZero() && time.Since(h.ended) > agedAfter
@@ -39,6 +41,10 @@ func agedMutants() []Mutant {
 			Fault: Fault{Service: func(next Service) Service {
 				return olderThan(agedAfter, func(context.Context, *longrunningpb.CancelOperationRequest) error { return nil })(seen(dropFlag)(next))
 			}}},
+		{Name: "listing-cancels-old", Doc: "Cleans up while it lists: what has run for 300 ms is cancelled.",
+			Breaks: []string{"cancel.isolation.get-no-effect"},
+			Fault: Fault{Target: func(t *targets.Target) { t.Timeouts.Observe = 400 * time.Millisecond },
+				Options: lastsLonger, Service: listCancels(300 * time.Millisecond)}},
 		{Name: "old-success-flips", Doc: "Cancels what has succeeded long ago: the cache that says so has expired.",
 			Breaks: []string{"cancel.finished.preserves-success", "operation.terminal.result-immutable"},
 			Fault:  Fault{Service: overwrites(forgotten, func(op *longrunningpb.Operation) { end(op, codes.Canceled, cancelMessage) })}},
@@ -54,5 +60,20 @@ func agedMutants() []Mutant {
 					return err
 				}}
 			}}},
+	}
+}
+
+// listCancels is the hook of a service whose List cancels what has run for so long.
+func listCancels(age time.Duration) func(Service) Service {
+	return func(next Service) Service {
+		started := newLedger(next)
+		return lister{started, func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+			for _, name := range started.running() {
+				if h, _ := started.of(name); time.Since(h.begun) > age {
+					_ = plainCancel(asOwner(ctx), next, name)
+				}
+			}
+			return next.List(ctx, r)
+		}}
 	}
 }
