@@ -188,6 +188,7 @@ func (w *world) result() reports.Case {
 			c.Verdict, c.Reason = reports.Failed, (&violation{b}).Error()
 		}
 	}
+	w.plan.unlessMissing(&c)
 	c.Held = slices.Sorted(maps.Keys(w.held))
 	c.Breaches, c.Notes, c.Observed, c.SuiteBug = w.breaches, w.notes, w.observed, w.suiteBug
 	if w.exchanges != nil {

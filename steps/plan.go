@@ -30,6 +30,7 @@ type planned struct {
 	requirement features.Requirement
 	steps       []reports.Step
 	deselected  string // why it is not run; "" where it is
+	missing     error  // the ruling on a role that its requirement lacks, and the case does not need; nil where there is none
 }
 
 // plan parses the features and returns every case of the catalogue, in the

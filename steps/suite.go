@@ -183,20 +183,16 @@ func (s *suite) static(c *planned) error {
 		}
 		return untested("operations.running", "%s", reason)
 	}
-	var missing error
-	for _, name := range c.requirement.Roles {
-		if err := r.role(targets.Role(name)); err != nil {
-			if err.(*ruling).verdict == reports.Inapplicable {
-				return err
-			}
-			missing = err
-		}
+	missing := r.roles(c.requirement)
+	if isInapplicable(missing) && !r.goesWithout(c) {
+		return missing
 	}
 	if err := r.principals(c.requirement); err != nil {
-		if err.(*ruling).verdict == reports.Inapplicable {
-			return err
-		}
-		missing = err
+		return err
+	}
+	if missing != nil && r.goesWithout(c) { // only what fails counts
+		c.missing = missing
+		return nil
 	}
 	return missing
 }
