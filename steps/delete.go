@@ -332,6 +332,13 @@ func (w *world) deletedIsSilent(ctx context.Context, first call) error {
 	if err != nil {
 		return err
 	}
+	kept, err := w.finishedLike(ctx, like)
+	if err != nil {
+		return err
+	}
+	if c := w.cancel(ctx, kept); c.err != nil {
+		return inconclusive("the cancel of a finished operation that was not deleted brings no answer either: %v (see cancel.finished.status-legal)", c.err)
+	}
 	return w.fail(first, "NOT_FOUND (HTTP 404, gRPC 5)", "the cancel of a deleted operation brings no answer, again and again, while the plain cancel is answered")
 }
 

@@ -114,7 +114,8 @@ func judgeMutant(t *testing.T, m reference.Mutant, o Options, catalogue map[stri
 func TestMutantsWithFewRoles(t *testing.T) {
 	t.Parallel()
 	catalogue := catalogueByID(t)
-	for _, name := range []string{"part-cancels-whole", "part-500", "unlists-later", "finished-already-exists", "finished-cancelled", "finished-not-found"} {
+	for _, name := range []string{"part-cancels-whole", "part-500", "unlists-later", "finished-already-exists", "finished-cancelled", "finished-not-found",
+		"second-cancel-never-answered"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, ok := reference.Lookup(name)

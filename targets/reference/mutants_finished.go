@@ -137,6 +137,17 @@ func finishedMutants() []Mutant {
 				return err
 			}}
 		}}})
+	mutants = append(mutants, Mutant{Name: "second-cancel-never-answered", Doc: "Waits in the second cancel of an operation, whatever has become of it, for the lock that the first has kept.",
+		Breaks: []string{"cancel.finished.status-legal"}, Fault: Fault{Options: longStop, Service: func(next Service) Service {
+			cancelled := newNameSet()
+			return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
+				known := cancelled.has(r.GetName()) > 0 || peek(ctx, next, r.GetName()) != nil
+				if known && cancelled.add(r.GetName()) > 1 {
+					return pass(ctx, forever)
+				}
+				return next.Cancel(ctx, r)
+			}}
+		}}})
 	mutants = append(mutants, waitedMutants()...)
 	mutants = append(mutants, finishedFormMutants()...)
 	return append(mutants, Mutant{Name: "finished-unimplemented", Doc: "Answers UNIMPLEMENTED to the cancel of a finished operation, and is busy at every other.",
