@@ -216,6 +216,15 @@ func whenFollowsTurns(ctx context.Context) error {
 // lookByTurns looks at an operation over several connections by turns, until the
 // time d after it was first seen done, or until the deadline if it was not.
 func (w *world) lookByTurns(ctx context.Context, op *operation, d time.Duration, deadline time.Time) ([]sighting, error) {
+	var connections [watchers]int
+	for i := range connections {
+		connections[i] = i
+	}
+	return w.lookOver(ctx, op, connections[:], d, deadline)
+}
+
+// lookOver is lookByTurns over some connections.
+func (w *world) lookOver(ctx context.Context, op *operation, connections []int, d time.Duration, deadline time.Time) ([]sighting, error) {
 	w.seat.rest()
 	defer w.seat.rise(ctx)
 	var out []sighting
@@ -228,7 +237,7 @@ func (w *world) lookByTurns(ctx context.Context, op *operation, d time.Duration,
 	for i := 0; ; i++ {
 		// Twice by one, twice by the next: a server that has two answers by
 		// turns is seen as well.
-		connection := i / 2 % watchers
+		connection := connections[i/2%len(connections)]
 		l, err := w.getOn(ctx, op, connection)
 		if err != nil {
 			return out, err
@@ -296,7 +305,7 @@ func thenReadYourCancel(ctx context.Context) error {
 			end = &s
 		case end == nil:
 		case s.found && !s.garbled && !s.done:
-			return w.failAt(s.snapshot, "still "+end.state(), "a look does not see the end of the operation that an earlier one saw (connections %d and %d)", end.connection+1, s.connection+1)
+			return w.unlessRegresses(ctx, w.failAt(s.snapshot, "still "+end.state(), "a look does not see the end of the operation that an earlier one saw (connections %d and %d)", end.connection+1, s.connection+1))
 		case notFound(s.Exchange):
 			return w.lost(ctx, s, end.connection)
 		default:
@@ -310,6 +319,31 @@ func thenReadYourCancel(ctx context.Context) error {
 		return inconclusive("the end was seen over one connection only")
 	}
 	return nil
+}
+
+// unlessRegresses keeps a finding about an end that some connections do not show only
+// where it stays to be seen over the one: operation.terminal.done-monotonic owns what
+// goes back there. Another operation is followed so, as the moment may have passed.
+func (w *world) unlessRegresses(ctx context.Context, finding error) error {
+	op, err := w.startInProgress(ctx, w.it.role)
+	if err != nil {
+		return err
+	}
+	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+		return err
+	}
+	looks, err := w.lookOver(ctx, op, []int{w.freshConnection()}, w.observeFor(), op.acceptedAt().Add(w.settleFor()))
+	if err != nil {
+		return err
+	}
+	ended := false
+	for _, s := range looks {
+		if ended && s.found && !s.garbled && !s.done {
+			return inconclusive("an end that was seen is not seen later over the same connection either (see operation.terminal.done-monotonic)")
+		}
+		ended = ended || s.done
+	}
+	return finding
 }
 
 // lost judges a look that does not find a done operation which the connection that

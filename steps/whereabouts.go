@@ -23,6 +23,9 @@ const (
 	freshNumbers = 60
 )
 
+// freshConnection is the number of a connection that no other case uses at the time.
+func (w *world) freshConnection() int { return firstFresh + int(w.run.fresh.Add(1)%freshNumbers) }
+
 // An attendance is over how many connections an operation was found, over how many
 // not, and how many brought no answer.
 type attendance struct{ found, missed, silent int }
@@ -37,8 +40,7 @@ func (w *world) askAfresh(ctx context.Context, client targets.Client, op *operat
 	for range freshRounds {
 		calls := make([]call, freshAtOnce)
 		_ = together(len(calls), func(i int) error {
-			number := firstFresh + int(w.run.fresh.Add(1)%freshNumbers)
-			r := targets.RawRequest{Method: targets.Get, Message: getRequest(op.name), Connection: number}
+			r := targets.RawRequest{Method: targets.Get, Message: getRequest(op.name), Connection: w.freshConnection()}
 			calls[i] = w.send(ctx, client, targets.Get, "over a new connection: is it found?", func(ctx context.Context, c targets.Client) (targets.Exchange, error) {
 				return c.Raw(ctx, r)
 			})

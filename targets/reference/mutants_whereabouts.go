@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/peer"
@@ -22,10 +23,30 @@ func whereaboutsMutants() []Mutant {
 			Fault: Fault{REST: fromConnection, Service: func(next Service) Service {
 				return splitService{next, newTurns()}
 			}}},
+		{Name: "replica-lags", Doc: "Runs two replicas behind one address, of which one learns late that something was cancelled: the connection decides which of them answers.",
+			Breaks: []string{"operation.terminal.done-monotonic", "get.read-your-cancel"},
+			Fault:  Fault{REST: fromConnection, Service: lagging}},
 		{Name: "answers-exchanged", Doc: "Now and then answers a Get, or a Wait, with the operation that somebody else has asked for.",
 			Breaks: []string{nameUnchanged},
 			Fault:  Fault{Service: func(next Service) Service { return &exchanged{Service: next, asked: map[string]int{}} }}},
 	}
+}
+
+// replicaLag is how much later one replica shows an end.
+const replicaLag = 200 * time.Millisecond
+
+// lagging is a hook by which every other connection leads to a replica that learns late
+// of the end of what runs.
+func lagging(next Service) Service {
+	turns, known := newTurns(), newLedger(next)
+	return getter{known, func(ctx context.Context, op *longrunningpb.Operation) error {
+		h, _ := known.of(op.GetName())
+		if worker, ok := turns.worker(ctx); ok && worker == 1 && h.kind == Running && isCancelled(op) && time.Since(h.ended) < replicaLag {
+			op.Done, op.Result = false, nil
+			setState(op, running)
+		}
+		return nil
+	}}
 }
 
 // turns gives the connections to two workers by turns.
