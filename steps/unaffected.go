@@ -218,6 +218,6 @@ func (w *world) unlessEndsAnyway(ctx context.Context, ruling error, how string, 
 		}
 	}
 	end, _ := w.it.end()
-	return w.failAt(end, "the operation goes on as if nothing had been sent",
-		"the operation ended after %s, as %d others did one after another, while those that were left alone went on", how, endsAnyway)
+	return w.unlessIdleToo(ctx, w.it, w.failAt(end, "the operation goes on as if nothing had been sent",
+		"the operation ended after %s, as %d others did one after another, while those that were left alone went on", how, endsAnyway))
 }
