@@ -92,18 +92,25 @@ func givenJudgedOverBoth(ctx context.Context) error {
 }
 
 // givenBoth rules out servers that are judged on one transport, or that
-// support cancel on one.
+// support cancel on one. operations.proto lets a method say that it is not
+// supported: that only one transport has a cancel is worth a note.
 func givenBoth(ctx context.Context) error {
 	w := of(ctx)
-	if _, err := w.otherEnd(); err != nil {
+	ep, err := w.otherEnd()
+	if err != nil {
 		return err
 	}
-	for _, t := range targets.Transports() {
-		if w.run.support[t].level == unsupportedCancel {
-			return inapplicable("the server does not support cancel over %s", t)
-		}
+	mine, other := w.plan.transport, ep.Client.Transport()
+	if w.run.support[mine].level != unsupportedCancel {
+		mine, other = other, mine
 	}
-	return nil
+	switch {
+	case w.run.support[mine].level != unsupportedCancel:
+		return nil
+	case w.run.support[other].level != unsupportedCancel && !w.run.support[other].unprobed && !w.run.support[mine].asMissing:
+		w.note("cancel is supported over %s, and not over %s", other, mine)
+	}
+	return inapplicable("the server does not support cancel over %s", mine)
 }
 
 // rounds is how often both transports are asked the same, turn about: a server
