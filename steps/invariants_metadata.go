@@ -152,10 +152,13 @@ func (w *world) renderAny(typeURL string, value []byte) (any, bool) {
 	return doc, ok
 }
 
+// metadataState is the requirement that a state in the metadata agrees with the result.
+const metadataState = "cancel.state.metadata-state"
+
 // checkMetadataState judges a state in the metadata against the result in the
 // same answer.
 func (w *world) checkMetadataState(op *operation, s snapshot) {
-	const id = "cancel.state.metadata-state"
+	const id = metadataState
 	state := w.metadataState(s)
 	switch {
 	case state == "", s.hasError && (!s.codeRead || s.code <= 0 || s.code > 16), s.hasError && s.hasResponse, !s.done && (s.hasError || s.hasResponse):

@@ -1,13 +1,16 @@
 package steps
 
 import (
+	"maps"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/lro-tools/conform/features"
+	"github.com/lro-tools/conform/reports"
 	"github.com/lro-tools/conform/targets"
+	"github.com/lro-tools/conform/targets/reference"
 )
 
 // TestRequestedFlagIsMissedOnlyWhereACancelActed holds that an operation which
@@ -40,4 +43,15 @@ func TestRequestedFlagIsMissedOnlyWhereACancelActed(t *testing.T) {
 		w.checkRequestedFlag(&operation{accepted: accepted, snapshots: tt.before}, tt.seen)
 		assert.Equal(t, tt.missed, w.broken(id) >= 0, name)
 	}
+}
+
+// A state that the suite is not told of is missed whatever roles there are.
+func TestMetadataStateThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	target := honest(t, reference.Options{})
+	target.MetadataState = ""
+	maps.DeleteFunc(target.Roles, func(role targets.Role, _ targets.Availability) bool { return role != targets.Running })
+	got := judge(t, target, Options{Run: []string{metadataState}}).Requirement(metadataState)
+	assert.Equal(t, reports.Inapplicable, got.Verdict)
+	assert.Contains(t, got.Reason, "metadata.state")
 }

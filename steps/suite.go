@@ -183,6 +183,9 @@ func (s *suite) static(c *planned) error {
 		}
 		return untested("operations.running", "%s", reason)
 	}
+	if id := c.requirement.ID; id == metadataState && r.target.MetadataState == "" {
+		return inapplicable("%s", unseenIsFine[id]) // whatever roles there are
+	}
 	missing := r.roles(c.requirement)
 	if isInapplicable(missing) && !r.goesWithout(c) {
 		return missing

@@ -22,7 +22,7 @@ func invariantSteps() []definition {
 // was not there to be judged.
 var unseenIsFine = map[string]string{
 	"cancel.effect.requested-flag":  "the metadata has no member that tells that the cancellation was requested",
-	"cancel.state.metadata-state":   "the metadata has no state that is known to the suite (key metadata.state)",
+	metadataState:                   "the metadata has no state that is known to the suite (key metadata.state)",
 	"operation.json.any-type":       "no operation had metadata or a response",
 	"operation.json.done-boolean":   "no answer had the member done",
 	"error.http.details-any":        "no error carried details",
