@@ -137,8 +137,8 @@ func finishedMutants() []Mutant {
 				return err
 			}}
 		}}})
-	mutants = append(mutants, Mutant{Name: "second-cancel-never-answered", Doc: "Waits in the second cancel of an operation, whatever has become of it, for the lock that the first has kept.",
-		Breaks: []string{"cancel.finished.status-legal"}, Fault: Fault{Options: longStop, Service: func(next Service) Service {
+	mutants = append(mutants, Mutant{Name: "second-cancel-deadlocks", Doc: "Waits in the second cancel of an operation, whatever has become of it, for the lock that the first has kept.",
+		Breaks: []string{"cancel.finished.status-legal"}, May: []string{"cancel.repeat.accepted"}, Fault: Fault{Options: longStop, Service: func(next Service) Service {
 			cancelled := newNameSet()
 			return canceller{next, func(ctx context.Context, next Service, r *longrunningpb.CancelOperationRequest) error {
 				known := cancelled.has(r.GetName()) > 0 || peek(ctx, next, r.GetName()) != nil
