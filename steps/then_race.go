@@ -28,7 +28,7 @@ func thenOneTerminalResult(ctx context.Context) error {
 			continue
 		}
 		if err := w.judgeContest(ctx, c, all); err != nil {
-			return w.unlessOneDoes(ctx, targets.Running, w.unlessFinishedToo(ctx, free[0], w.unlessForgotten(ctx, c.op, err)))
+			return w.unlessOneDoes(ctx, targets.Running, w.unlessEarlyToo(ctx, c.op, free[0], w.unlessFinishedToo(ctx, free[0], w.unlessForgotten(ctx, c.op, err))))
 		}
 	}
 	return w.enough(all)
@@ -56,6 +56,39 @@ func (w *world) unlessFinishedToo(ctx context.Context, op *operation, finding er
 	}
 	if end, _ := op.end(); isViolation(w.staysAs(ctx, op, end)) {
 		return inconclusive("an operation that was cancelled does not keep its result without a race either (see operation.terminal.*)")
+	}
+	return finding
+}
+
+// unlessEarlyToo keeps a finding about an operation whose cancel raced its end only
+// where another of its role, cancelled long before that, keeps its result past its own,
+// for as long as the finding took: a worker that missed a cancel writes its result over
+// it then, race or not, and operation.terminal.* own that. free tells how long one lasts
+// that nobody cancels. What cannot be cancelled so early tells nothing.
+func (w *world) unlessEarlyToo(ctx context.Context, raced, free *operation, finding error) error {
+	if !isViolation(finding) || w.run.scarce(raced.role) {
+		return finding
+	}
+	end, _ := free.end()
+	lasts := end.received.Sub(free.begun)
+	seen := raced.snapshots[len(raced.snapshots)-1].received.Sub(raced.begun)
+	for range transientTries {
+		op, err := w.cancelled(ctx, raced.role)
+		if ctx.Err() != nil {
+			return stopped(ctx)
+		}
+		if err != nil || 2*op.acceptedAt().Sub(op.begun) >= lasts {
+			continue
+		}
+		err = w.lookOn(ctx, op, max(seen, lasts)-time.Since(op.begun))
+		if err == nil {
+			own, _ := op.end()
+			err = gravest([]error{w.staysAs(ctx, op, own), w.judgeHistory(op, "an early cancel")})
+		}
+		if isViolation(err) {
+			return inconclusive("an operation that was cancelled long before its end does not keep its result either (see operation.terminal.*)")
+		}
+		return finding
 	}
 	return finding
 }

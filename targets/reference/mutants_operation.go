@@ -174,6 +174,14 @@ func flipMutants() []Mutant {
 				}
 				return nil
 			})}},
+		{Name: "late-worker-reports", Doc: "Lets the worker of an operation that was cancelled, however early, write its response over the result soon after its natural end.",
+			Breaks: []string{"operation.terminal.result-immutable"},
+			Fault: Fault{Options: lastsLonger, Service: rememberingRaces(func(h history, op *longrunningpb.Operation) {
+				if isCancelled(op) && h.kind == Succeeding && time.Since(h.begun) > h.lasts+observeTimeout/2 {
+					op.Result = &longrunningpb.Operation_Response{Response: packed(nil)}
+					setState(op, succeeded)
+				}
+			})}},
 		{Name: "late-worker-succeeds", Doc: "Lets a worker that missed an early cancel write its response over the result at its natural end.",
 			Breaks: []string{"operation.terminal.result-immutable"},
 			Fault: Fault{Service: remembering(func(h history, op *longrunningpb.Operation) error {
