@@ -47,7 +47,7 @@ func thenAllMatch(ctx context.Context, which string) error {
 		if s, odd := w.unlike(ctx, last, wrong, done); odd {
 			// A list that ends after so many may show neither of the two operations
 			// by which it was to be known that filters are ignored.
-			if opposite, err := w.list(ctx, w.ep, oppositeFilter(filter)); err == nil && opposite.done > 0 && opposite.done < opposite.size {
+			if w.ignoresBoth(ctx, filter, last) {
 				w.note("List ignores the filter %s, and its opposite", filter)
 				return nil
 			}
@@ -96,6 +96,24 @@ func (w *world) showsBoth(l listing) bool {
 	s, finished := l.find(w.it)
 	a, active := l.find(w.others[0])
 	return finished && s.done && active && !a.done
+}
+
+// ignoresBoth tells whether a filter is ignored like its opposite: that lists what is
+// done and what is not; or, where the whole list shows nothing that is done, all three
+// show the same operation in progress.
+func (w *world) ignoresBoth(ctx context.Context, filter string, filtered listing) bool {
+	opposite, err := w.list(ctx, w.ep, oppositeFilter(filter))
+	if err != nil || opposite.refused {
+		return false
+	}
+	if opposite.done > 0 {
+		return opposite.done < opposite.size
+	}
+	all, err := w.list(ctx, w.ep, "")
+	return err == nil && all.done == 0 && !slices.ContainsFunc([]listing{filtered, opposite, all}, func(l listing) bool {
+		s, shown := l.find(w.others[0])
+		return !shown || s.done
+	})
 }
 
 // judgeOmission judges a filter that leaves out a cancelled operation which the

@@ -70,6 +70,10 @@ func listMutants() []Mutant {
 			func(op *longrunningpb.Operation) bool { return !isCancelled(op) }),
 		mutant("list-drops-finished", "Lists the work queue, which holds no operation that has ended.", still,
 			func(op *longrunningpb.Operation) bool { return !op.GetDone() }),
+		{Name: "list-of-work", Doc: "Lists the work queue, which holds no operation that has ended, whatever the filter.", Breaks: []string{still},
+			Fault: Fault{Service: lists(func(ctx context.Context, next Service, r *longrunningpb.ListOperationsRequest) (*longrunningpb.ListOperationsResponse, error) {
+				return next.List(ctx, withFilter(r, "done=false"))
+			})}},
 		mutant("list-shows-running", "Lists from an index that the cancellation does not reach: cancelled operations stay in progress there.", consistent,
 			func(op *longrunningpb.Operation) bool {
 				if isCancelled(op) {
