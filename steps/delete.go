@@ -309,7 +309,29 @@ func (w *world) staysUnknownToCancel(ctx context.Context) error {
 			if err := w.unlessUnknownToo(ctx, c, targets.Running); err != nil {
 				return err
 			}
+			if err := w.unlessUnknownComesToo(ctx); err != nil {
+				return err
+			}
 			return w.fail(c, "NOT_FOUND (HTTP 404, gRPC 5), as before", "another cancel of a deleted operation is accepted")
+		}
+	}
+	return nil
+}
+
+// unlessUnknownComesToo is a ruling where a name of no operation is found as well by
+// another cancel: the first has brought it about.
+func (w *world) unlessUnknownComesToo(ctx context.Context) error {
+	name, err := w.unknownLike(ctx, targets.Running)
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		c, err := w.cancelOfUnknown(ctx, name)
+		if err != nil {
+			return err
+		}
+		if c.Accepted() && !errorAsSuccess(c.Exchange) {
+			return inconclusive("another cancel of any unknown name is accepted (see cancel.unknown.no-create)")
 		}
 	}
 	return nil

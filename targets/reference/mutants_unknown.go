@@ -120,7 +120,9 @@ func unknownMutants() []Mutant {
 				})(next)
 			}}},
 		{Name: "cancel-creates-whatever", Doc: "Leaves a record of the cancel of any name that it does not find, and finds it from then on.",
-			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: recordsCancels}},
+			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: recordsCancels(false)}},
+		{Name: "cancel-makes-record", Doc: "Leaves a record of the cancel of any name that it does not find, be it that of a deleted operation, and finds it from then on.",
+			Breaks: []string{"cancel.unknown.no-create"}, Fault: Fault{Service: recordsCancels(true)}},
 		{Name: "cancel-buries-later", Doc: "Writes down, a while after it, that what it has not found was cancelled before its start: what was deleted, too.",
 			Breaks: []string{"cancel.unknown.no-create", "cancel.deleted.not-found"},
 			Fault:  Fault{Service: func(next Service) Service { return &graveyard{Service: next, from: map[string]time.Time{}} }}},
@@ -175,14 +177,17 @@ func (g *graveyard) Get(ctx context.Context, r *longrunningpb.GetOperationReques
 type recorder struct {
 	*ledger
 	records *nameSet
+	deleted bool // of what was deleted, too
 }
 
-func recordsCancels(next Service) Service { return recorder{newLedger(next), newNameSet()} }
+func recordsCancels(deleted bool) func(Service) Service {
+	return func(next Service) Service { return recorder{newLedger(next), newNameSet(), deleted} }
+}
 
 // Cancel implements Service.
 func (s recorder) Cancel(ctx context.Context, r *longrunningpb.CancelOperationRequest) error {
 	err := s.ledger.Cancel(ctx, r)
-	if _, started := s.of(r.GetName()); started || status.Code(err) != codes.NotFound || s.records.add(r.GetName()) == 1 {
+	if _, started := s.of(r.GetName()); started && !s.deleted || status.Code(err) != codes.NotFound || s.records.add(r.GetName()) == 1 {
 		return err
 	}
 	return nil
