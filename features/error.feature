@@ -252,3 +252,9 @@ Feature: The form of errors over REST
       Given a server that offers Delete
       When the client deletes what was deleted before
       Then every answer keeps the rule
+
+    Scenario: The refusal to delete what is in progress
+      Given a server that offers Delete
+      And a running operation
+      When the client deletes it
+      Then every answer keeps the rule

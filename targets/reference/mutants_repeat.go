@@ -131,6 +131,10 @@ func repeatMutants() []Mutant {
 			Fault:  Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: toggles}},
 		{Name: "repeat-resumes-until-heard", Doc: "Toggles a mark that the worker looks at 50 ms after the first cancel: a second before takes it back.",
 			Breaks: []string{"cancel.repeat.single-outcome"}, Fault: Fault{Service: togglesUntilHeard(50 * time.Millisecond)}},
+		{Name: "second-cancel-uncancels", Doc: "Takes a second cancel for one that takes back the first, and the next for a new one.",
+			Breaks: []string{"cancel.repeat.single-outcome"},
+			Fault: Fault{Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond },
+				Service: takesBack(func(n int) bool { return n == 2 })}},
 		{Name: "repeat-aborts", Doc: "Ends an operation that is cancelled again while it stops as aborted.",
 			Breaks: []string{"cancel.repeat.single-outcome"},
 			Fault: Fault{Options: longEnough, Service: func(next Service) Service {
@@ -184,25 +188,31 @@ func purged(names *nameSet) func(Service) Service {
 	})
 }
 
+// takesBack is a hook by which the n-th cancel of an operation takes back the one before
+// it, where so says so: the operation is shown as running until the next.
+func takesBack(so func(n int) bool) func(Service) Service {
+	return func(next Service) Service {
+		taken := newNameSet()
+		shown := seen(func(op *longrunningpb.Operation) {
+			if n := taken.has(op.GetName()); n > 0 && so(n) {
+				op.Done, op.Result = false, nil
+				setState(op, running)
+			}
+		})(next)
+		return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
+			if op := peek(ctx, next, name); op != nil && !op.GetDone() {
+				taken.add(name)
+				_ = plainCancel(ctx, next, name)
+				return nil
+			}
+			return plainCancel(ctx, next, name)
+		})(shown)
+	}
+}
+
 // toggles is a hook by which every second cancel of an operation in progress
 // takes the one before it back.
-func toggles(next Service) Service {
-	taken := newNameSet()
-	shown := seen(func(op *longrunningpb.Operation) {
-		if n := taken.has(op.GetName()); n > 0 && n%2 == 0 {
-			op.Done, op.Result = false, nil
-			setState(op, running)
-		}
-	})(next)
-	return eachCancel(func(ctx context.Context, next Service, name string, _ int, _ bool) error {
-		if op := peek(ctx, next, name); op != nil && !op.GetDone() {
-			taken.add(name)
-			_ = plainCancel(ctx, next, name)
-			return nil
-		}
-		return plainCancel(ctx, next, name)
-	})(shown)
-}
+func toggles(next Service) Service { return takesBack(func(n int) bool { return n%2 == 0 })(next) }
 
 // togglesUntilHeard is the hook of a service whose second cancel takes the first back,
 // and so on, until the worker looks whether it was cancelled, some time after the first.
