@@ -115,7 +115,7 @@ func TestMutantsWithFewRoles(t *testing.T) {
 	t.Parallel()
 	catalogue := catalogueByID(t)
 	for _, name := range []string{"part-cancels-whole", "part-500", "unlists-later", "finished-already-exists", "finished-cancelled", "finished-not-found",
-		"second-cancel-deadlocks"} {
+		"second-cancel-deadlocks", "second-cancel-takes-back"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, ok := reference.Lookup(name)
