@@ -19,11 +19,6 @@ Feature: The form of errors over REST
       When the client cancels it
       Then its refusal keeps the rule
 
-    Scenario: The refusal of a cancel of what cannot be cancelled
-      Given an uncancellable operation, where there are such
-      When the client cancels it
-      Then its refusal keeps the rule
-
     Scenario: An error of Get
       Given a name that no operation has
       When the client asks for that name
@@ -202,11 +197,6 @@ Feature: The form of errors over REST
       Given a name that no operation has
       When the client cancels that name
       Then every answer keeps the rule
-
-    Scenario: The refusal of a cancel of what cannot be cancelled
-      Given an uncancellable operation, where there are such
-      When the client cancels it
-      Then its refusal keeps the rule
 
     Scenario: An error of Get
       Given a name that no operation has
