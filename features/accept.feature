@@ -47,12 +47,6 @@ Feature: An accepted cancel
       When the client cancels it
       Then the cancel is accepted
 
-    Scenario: An operation that cannot be cancelled is refused as one that exists
-      Given a server that supports cancel
-      And an uncancellable operation, where there are such
-      When the client cancels it
-      Then the cancel is answered as that of an operation which exists
-
   @req:cancel.effect.best-effort
   Rule: The server really tries: an operation declared cancellable reaches a terminal state well before its natural end.
 

@@ -13,7 +13,6 @@ import (
 func responseSteps() []definition {
 	return []definition{
 		step(`the cancel is accepted`, thenAccepted),
-		step(`the cancel is answered as that of an operation which exists`, thenAnsweredAsThere),
 		step(`the success has the status 200`, thenStatus200),
 		step(`the answer is an empty object`, thenEmptyObject),
 		step(`the answer says that it is JSON`, thenContentType),

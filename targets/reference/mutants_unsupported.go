@@ -96,17 +96,6 @@ func unsupportedMutants() []Mutant {
 			Fault:    Fault{Service: comesAndGoes}},
 		uncancellableAnswers("uncancellable-by-turns", "Runs in two versions, of which one takes no notice of the cancel of what cannot be cancelled, and the other has none for it.", 2),
 		uncancellableAnswers("uncancellable-once-in-four", "Takes every fourth cancel of what has no cancel for a success.", 4),
-		uncancellableRefused("uncancellable-404", "Looks for what is cancelled among that which can be.", refuse(codes.NotFound, "OPERATION_NOT_FOUND", "operation not found")),
-		uncancellableRefused("uncancellable-500", "Fails on the cancel of what has no handler for it.", refuse(codes.Internal, "HANDLER_MISSING", "nil handler")),
-		uncancellableRefused("uncancellable-exists", "Takes the cancel of what cannot be cancelled for a request that exists already.", refuse(codes.AlreadyExists, "REQUEST_EXISTS", "duplicate key")),
-		{Name: "uncancellable-404-as-text", Doc: "Has no path for the cancel of what cannot be cancelled: its router answers, and not in the form of the service's errors.",
-			BreaksOn: map[targets.Transport][]string{targets.REST: {"error.http.json-envelope", "error.http.content-type-json"}},
-			Fault: Fault{Service: ofKind(Uncancellable, deniesByPolicy), REST: answers(restMethod, targets.Cancel, func(d *draft) {
-				if reasonOf(d) == byPolicy {
-					d.status, d.body = http.StatusNotFound, []byte("404 page not found")
-					d.header.Set("Content-Type", "text/plain; charset=utf-8")
-				}
-			})}},
 		{Name: "uncancellable-code-12", Doc: "Has no cancel for one kind, and answers that with 501 and the gRPC number for its code.",
 			Breaks: []string{json}, Fault: Fault{Service: ofKind(Uncancellable, cancelsNone), REST: answers(restMethod, targets.Cancel, func(d *draft) {
 				if d.status == http.StatusNotImplemented {
@@ -214,13 +203,6 @@ func unimplementedBut(name, doc string, applies func(h history, op *longrunningp
 			}
 			return nil
 		})}}
-}
-
-// uncancellableRefused answers every cancel of what cannot be cancelled with an error.
-func uncancellableRefused(name, doc string, err error) Mutant {
-	return Mutant{Name: name, Doc: doc, Breaks: []string{"cancel.accept.in-progress"}, Fault: Fault{
-		Service: ofKind(Uncancellable, cancels(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error { return err })),
-	}}
 }
 
 // uncancellableAnswers has no cancel for what cannot be cancelled, and yet answers one

@@ -94,12 +94,6 @@ func habitVariants() []Variant {
 					d.setDoc(map[string]any{"code": int(codes.Unimplemented)})
 				}
 			})}},
-		{Name: "binds-no-cancel-to-all", Alone: true, Doc: "Binds no method to the cancel of what cannot be cancelled, over REST; over gRPC a policy denies it.",
-			Fault: Fault{Service: ofKind(Uncancellable, deniesByPolicy), REST: answers(restMethod, targets.Cancel, func(d *draft) {
-				if reasonOf(d) == byPolicy {
-					d.status, d.body = http.StatusMethodNotAllowed, nil
-				}
-			})}},
 		{Name: "cancels-no-queue", Alone: true, Doc: "Has no cancel for what is queued, and says so.",
 			Fault: Fault{Service: ofKind(Pending, cancelsNone)}},
 		{Name: "cancels-queue-alone", Alone: true, Doc: "Takes what is cancelled out of its queue, and has no cancel for what has begun.",
@@ -130,15 +124,6 @@ func habitVariants() []Variant {
 				}}
 			}}},
 	}
-}
-
-const byPolicy = "DENIED_BY_POLICY"
-
-// deniesByPolicy is the hook of a service that denies every cancel.
-func deniesByPolicy(next Service) Service {
-	return cancels(func(context.Context, Service, *longrunningpb.CancelOperationRequest) error {
-		return refuse(codes.PermissionDenied, byPolicy, "a policy denies this")
-	})(next)
 }
 
 // cancelsNone is the hook of a service without cancel, whatever next has. Who may not
