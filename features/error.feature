@@ -257,4 +257,4 @@ Feature: The form of errors over REST
       Given a server that offers Delete
       And a running operation
       When the client deletes it
-      Then every answer keeps the rule
+      Then its refusal keeps the rule

@@ -85,13 +85,18 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// judgeMutant judges a server with the fault, and tells how what was found
-// differs from what the mutant's entry says.
-func judgeMutant(t *testing.T, m reference.Mutant, o Options, catalogue map[string]features.Requirement) (*reports.Report, string) {
+// judgeMutant judges a server with the fault, where there are only such roles, and
+// tells how what was found differs from what the mutant's entry says. Without roles
+// it has all.
+func judgeMutant(t *testing.T, m reference.Mutant, o Options, catalogue map[string]features.Requirement, roles ...targets.Role) (*reports.Report, string) {
 	t.Helper()
 	s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
 	require.NoError(t, err)
-	r := judge(t, describe(t, s), o)
+	target := describe(t, s)
+	if len(roles) > 0 {
+		maps.DeleteFunc(target.Roles, func(role targets.Role, _ targets.Availability) bool { return !slices.Contains(roles, role) })
+	}
+	r := judge(t, target, o)
 	var b strings.Builder
 	for _, tr := range targets.Transports() {
 		got, want := accused(r, tr), named(m, tr, catalogue)
@@ -120,14 +125,12 @@ func TestMutantsWithFewRoles(t *testing.T) {
 			t.Parallel()
 			m, ok := reference.Lookup(name)
 			require.True(t, ok)
-			s, err := reference.NewMutant(reference.Options{Natural: 400 * time.Millisecond}, m)
-			require.NoError(t, err)
-			target := describe(t, s)
-			maps.DeleteFunc(target.Roles, func(role targets.Role, _ targets.Availability) bool { return role != targets.Running })
-			r := judge(t, target, Options{Run: m.Breaks})
-			for _, tr := range targets.Transports() {
-				assert.Equal(t, named(m, tr, catalogue), slices.Sorted(maps.Keys(accused(r, tr))), "over %s", tr)
+			r, wrong := judgeMutant(t, m, Options{Run: m.Breaks}, catalogue, targets.Running)
+			if wrong != "" {
+				t.Logf("once more:%s", wrong)
+				r, wrong = judgeMutant(t, m, Options{Run: m.Breaks}, catalogue, targets.Running)
 			}
+			assert.Empty(t, wrong)
 			noSuiteError(t, r)
 		})
 	}

@@ -57,11 +57,14 @@ func thenKept(ctx context.Context) error {
 // shows nothing.
 func thenRefusalKept(ctx context.Context) error {
 	w := of(ctx)
-	if err := w.needCancel(); err != nil {
-		return err
+	c := w.theCall()
+	if c.Method == targets.Cancel {
+		if err := w.needCancel(); err != nil {
+			return err
+		}
 	}
-	if c := w.theCall(); w.broken(w.plan.requirement.ID) < 0 && c.err == nil && c.Accepted() {
-		return inapplicable("the cancel is accepted")
+	if w.broken(w.plan.requirement.ID) < 0 && c.err == nil && c.Accepted() {
+		return inapplicable("%s is accepted", c.Method)
 	}
 	return thenKept(ctx)
 }

@@ -138,7 +138,7 @@ func acceptanceMutants() []Mutant {
 			}))}},
 		{Name: "second-cancel-takes-back", Doc: "Takes the second cancel of what it stops at leisure for the opposite of the first, and a third for the first again.",
 			Breaks: []string{"cancel.effect.requested-flag"},
-			Fault: Fault{Target: bestEffort, Options: longEnough, Service: ofKind(Running, remembering(func(h history, op *longrunningpb.Operation) error {
+			Fault: Fault{Target: bestEffort, Options: func(o *Options) { o.CancelDelay = 800 * time.Millisecond }, Service: ofKind(Running, remembering(func(h history, op *longrunningpb.Operation) error {
 				if h.cancels == 2 && h.again == 0 {
 					op.Done, op.Result = false, nil
 					setState(op, running)
