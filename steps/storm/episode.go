@@ -211,12 +211,14 @@ func (p *episode) leave(ctx context.Context) {
 	}
 }
 
-// history is all that happened, with its facts.
+// history is all that happened, with its facts. Its events are its own: they are put in
+// order while others still look through those of the episode.
 func (p *episode) history() history {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	identify(p.events, p.name, func(t targets.Transport) bool { return p.engine.offers[t].names.Load() })
-	h := history{p.events, factsOf(p.events, p.role, p.engine.target)}
+	events := slices.Clone(p.events)
+	h := history{events, factsOf(events, p.role, p.engine.target)}
 	h.cancellable = p.engine.cancellable.Load()
 	if p.engine.late.Load() {
 		h.visible = p.base + p.engine.target.Timeouts.Visible()
