@@ -33,7 +33,7 @@ func whereaboutsMutants() []Mutant {
 }
 
 // replicaLag is how much later one replica shows an end.
-const replicaLag = 200 * time.Millisecond
+const replicaLag = 800 * time.Millisecond
 
 // lagging is a hook by which every other connection leads to a replica that learns late
 // of the end of what runs.
