@@ -67,6 +67,17 @@ func (w *world) answeredCancel(op *operation, c call) {
 	w.lookAtSuccess(c)
 }
 
+// cancelFresh starts an operation of a role and cancels it as cancelOnce does; the one
+// that was cancelled is returned.
+func (w *world) cancelFresh(ctx context.Context, role targets.Role) (*operation, error) {
+	op, err := w.startInProgress(ctx, role)
+	if err != nil {
+		return op, err
+	}
+	op, _, err = w.cancelOnce(ctx, op)
+	return op, err
+}
+
 // cancelOnce cancels an operation for a scenario that needs the cancel to be
 // accepted but does not judge that. A transient refusal is repeated on a fresh
 // operation, never on the same one; the operation cancelled is returned.

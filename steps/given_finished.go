@@ -123,11 +123,7 @@ func (w *world) cancelled(ctx context.Context, role targets.Role) (*operation, e
 	if err := w.needCancel(); err != nil {
 		return nil, err
 	}
-	op, err := w.startInProgress(ctx, role)
-	if err != nil {
-		return op, err
-	}
-	op, _, err = w.cancelOnce(ctx, op)
+	op, err := w.cancelFresh(ctx, role)
 	if err != nil {
 		return op, err
 	}

@@ -75,11 +75,7 @@ func (w *world) unlessOthersToo(ctx context.Context, finding error, ruling strin
 		if err != nil {
 			return err
 		}
-		op, err := w.startInProgress(ctx, targets.Running)
-		if err != nil {
-			return err
-		}
-		if _, _, err := w.cancelOnce(ctx, op); err != nil {
+		if _, err := w.cancelFresh(ctx, targets.Running); err != nil {
 			return err
 		}
 		last, err := w.endsBeside(ctx, beside)

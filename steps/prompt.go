@@ -207,10 +207,7 @@ func (w *world) repeatWaits(ctx context.Context) (bool, error) {
 		return false, inconclusive("%s", w.ineffective(op, s))
 	}
 	takes := s.received.Sub(op.acceptedAt())
-	if op, err = w.startInProgress(ctx, targets.Slow); err != nil {
-		return false, err
-	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
+	if op, err = w.cancelFresh(ctx, targets.Slow); err != nil {
 		return false, err
 	}
 	op.over.Store(true)

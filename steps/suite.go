@@ -187,13 +187,14 @@ func (s *suite) static(c *planned) error {
 		return inapplicable("%s", unseenIsFine[id]) // whatever roles there are
 	}
 	missing := r.roles(c.requirement)
-	if isInapplicable(missing) && !r.goesWithout(c) {
+	without := missing != nil && r.goesWithout(c)
+	if isInapplicable(missing) && !without {
 		return missing
 	}
 	if err := r.principals(c.requirement); err != nil {
 		return err
 	}
-	if missing != nil && r.goesWithout(c) { // only what fails counts
+	if without { // only what fails counts
 		c.missing = missing
 		return nil
 	}

@@ -34,7 +34,7 @@ type sighting struct {
 // whenOutlivesLike cancels an operation at once and watches it until another
 // of its role, started after it, has ended by itself, and for the observation
 // window after that: a worker that missed the cancel has written its result
-// by then.
+// by then. Where the cancel came late, another operation is cancelled.
 func whenOutlivesLike(ctx context.Context) error {
 	w := of(ctx)
 	if err := w.needCancel(); err != nil {
@@ -71,7 +71,7 @@ func (w *world) outlivesLike(ctx context.Context) (early bool, err error) {
 	if _, err := w.untilDone(ctx, like); err != nil {
 		return false, err
 	}
-	early = 3*op.accepted.Sub(op.begun) < time.Since(like.begun)
+	early = 3*op.acceptedAt().Sub(op.begun) < time.Since(like.begun)
 	_, err = w.lookByTurns(ctx, w.it, w.observeFor(), time.Time{})
 	return early, err
 }
@@ -325,11 +325,8 @@ func thenReadYourCancel(ctx context.Context) error {
 // where it stays to be seen over the one: operation.terminal.done-monotonic owns what
 // goes back there. Another operation is followed so, as the moment may have passed.
 func (w *world) unlessRegresses(ctx context.Context, finding error) error {
-	op, err := w.startInProgress(ctx, w.it.role)
+	op, err := w.cancelFresh(ctx, w.it.role)
 	if err != nil {
-		return err
-	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
 		return err
 	}
 	looks, err := w.lookOver(ctx, op, []int{w.freshConnection()}, w.observeFor(), op.acceptedAt().Add(w.settleFor()))

@@ -129,7 +129,7 @@ func thenCancelFindsNothing(ctx context.Context) error {
 		if err := withoutStatus(last); err != nil {
 			return err
 		}
-		if err := w.plainCancelWorks(ctx); err != nil {
+		if _, err := w.cancelFresh(ctx, targets.Running); err != nil { // else nothing can be cancelled any more
 			return err
 		}
 		role := targets.Running
@@ -226,17 +226,6 @@ func thenStaysGone(ctx context.Context) error {
 		return err
 	}
 	return thenGone(ctx)
-}
-
-// plainCancelWorks is the control of a scenario whose cancel must be refused
-// for one reason: a fresh operation can be cancelled.
-func (w *world) plainCancelWorks(ctx context.Context) error {
-	op, err := w.startInProgress(ctx, targets.Running)
-	if err != nil {
-		return err
-	}
-	_, _, err = w.cancelOnce(ctx, op)
-	return err
 }
 
 // thenDeletionRecorded records how Delete treats an operation in progress.

@@ -163,11 +163,8 @@ func (w *world) listsOlder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	op, err := w.startInProgress(ctx, w.it.role)
+	op, err := w.cancelFresh(ctx, w.it.role)
 	if err != nil {
-		return err
-	}
-	if op, _, err = w.cancelOnce(ctx, op); err != nil {
 		return err
 	}
 	if _, err = w.becomesCancelled(ctx, op); err != nil {

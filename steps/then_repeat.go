@@ -191,11 +191,8 @@ const acceptedTimes = 3
 func (w *world) repeatSilence(ctx context.Context, r repetition) error {
 	role, times := r.op.role, r.op.asked()
 	fresh := func(role targets.Role) (call, error) {
-		op, err := w.startInProgress(ctx, role)
+		op, err := w.cancelFresh(ctx, role)
 		if err != nil {
-			return call{}, err
-		}
-		if op, _, err = w.cancelOnce(ctx, op); err != nil {
 			return call{}, err
 		}
 		op.over.Store(true)
@@ -268,11 +265,8 @@ func (w *world) repeatsAnswered(ctx context.Context) error {
 		roles = append(roles, targets.Slow)
 	}
 	for _, role := range roles {
-		op, err := w.startInProgress(ctx, role)
+		op, err := w.cancelFresh(ctx, role)
 		if err != nil {
-			return err
-		}
-		if op, _, err = w.cancelOnce(ctx, op); err != nil {
 			return err
 		}
 		op.over.Store(true)

@@ -28,10 +28,7 @@ func (w *world) controlRole() targets.Role {
 // controlAccepted sees that the plain cancel of a fresh operation is accepted;
 // else its form is not to blame.
 func (w *world) controlAccepted(ctx context.Context) error {
-	op, err := w.startInProgress(ctx, w.controlRole())
-	if err == nil {
-		_, _, err = w.cancelOnce(ctx, op)
-	}
+	_, err := w.cancelFresh(ctx, w.controlRole())
 	return err
 }
 

@@ -39,7 +39,7 @@ func resultMutants() []Mutant {
 			}, "operation.result.present"),
 		{Name: "done-without-result-though-cancelled", Breaks: []string{"operation.result.present"},
 			Doc: "Gives no response of an operation that ends as it would have although it was cancelled near its end, nor of any other.",
-			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: func(next Service) Service {
+			Fault: Fault{Target: bestEffort, Service: func(next Service) Service {
 				return lateCancelCompletes(seen(func(op *longrunningpb.Operation) {
 					if op.GetResponse() != nil {
 						op.Result = nil

@@ -99,7 +99,7 @@ func habitVariants() []Variant {
 		{Name: "cancels-queue-alone", Alone: true, Doc: "Takes what is cancelled out of its queue, and has no cancel for what has begun.",
 			Fault: Fault{Service: cancelsKind(Pending)}},
 		{Name: "cancels-children-alone", Alone: true, Doc: "Has a cancel for children alone, which shows at once and takes its time.",
-			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Options: func(o *Options) { o.CancelDelay = time.Hour },
+			Fault: Fault{Target: bestEffort, Options: func(o *Options) { o.CancelDelay = time.Hour },
 				Service: cancelsKind(Nested)}},
 		{Name: "gets-know-late", Alone: true, Doc: "Gets from a copy that knows an operation 100 ms after its start, while Waits and cancels know it at once.",
 			Fault: Fault{Service: func(next Service) Service { return lateCopy{next, newMoments(), nil} }}},

@@ -7,8 +7,6 @@ import (
 
 	"cloud.google.com/go/longrunning/autogen/longrunningpb"
 	"google.golang.org/grpc/codes"
-
-	"github.com/lro-tools/conform/targets"
 )
 
 // racesVariants are unusual, and legal, when cancels are repeated, come at
@@ -47,7 +45,7 @@ func racesVariants() []Variant {
 				}
 			})}},
 		{Name: "late-cancel-completes", Alone: true, Doc: "Accepts a cancel near the end of an operation, which ends as it would have nevertheless.",
-			Fault: Fault{Target: func(t *targets.Target) { t.Guaranteed = false }, Service: lateCancelCompletes}},
+			Fault: Fault{Target: bestEffort, Service: lateCancelCompletes}},
 		{Name: "one-case-of-ids", Doc: "Takes no ids with capitals, or of more than one segment.",
 			Fault: Fault{Service: func(next Service) Service { return lowerIDs{next} }}},
 		{Name: "often-busy", Doc: "Answers UNAVAILABLE to every ninth Get.",
